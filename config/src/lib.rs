@@ -1,0 +1,13 @@
+//! Settings (default < file < environment < flag), the units in which people
+//! write them, secrets that cannot be printed, and logging.
+
+#[cfg(feature = "load")]
+mod load;
+pub mod logging;
+mod secret;
+pub mod units;
+
+#[cfg(feature = "load")]
+pub use load::{DEFAULT_FILE, FILE_NAME, LoadError, Sources, load};
+pub use secret::Secret;
+pub use units::{duration, size};

@@ -1,0 +1,16 @@
+//! What agents, brokers and collectors agree on: samples, service ids, topics
+//! and the MessagePack codec. No I/O, no clock, no async.
+
+mod codec;
+mod delivery;
+mod sample;
+mod service;
+pub mod topic;
+
+pub use codec::{DecodeError, decode, encode, encode_one};
+pub use delivery::{Delivery, Message, Outcome, Settle};
+pub use sample::{
+    AgentSeq, Interface, InvalidSample, MAX_INTERFACES, MAX_INTERVAL_MS, MAX_SAMPLES_PER_PAYLOAD,
+    MAX_TEXT, SCHEMA_VERSION, Sample,
+};
+pub use service::{InvalidServiceId, RESERVED, ServiceId};
