@@ -1,0 +1,305 @@
+//! The broker's handle: doors are opened with it, and it is asked and stopped.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use komandorr_wire::{Delivery, Message, Outcome, ServiceId, Settle, topic::Topic};
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admission::{Admission, SlowDown},
+    config::Config,
+    connection,
+    fanout::{self, Envelope, Fanout, feed::Kind},
+    gate::{Door, Gatekeeper, Identity, Transport},
+    intake::Intake,
+    listen,
+    metrics::{Counters, Metrics, Refused},
+    retained::{Presence, Retained},
+    sessions::Sessions,
+    tls::Tls,
+};
+
+/// How long a last will to a traffic topic may wait for the store.
+const WILL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why the broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that makes no sense.
+    #[error("mqtt limits: {0}")]
+    Config(String),
+    /// The system gave no thread.
+    #[error("the message router's thread cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// A message could not be stored: the store is gone or the broker stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message was not stored: the store is not available")]
+pub struct NotStored;
+
+/// What all connections share.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) gatekeeper: Arc<dyn Gatekeeper>,
+    pub(crate) intake: Intake,
+    pub(crate) fanout: Arc<Fanout>,
+    pub(crate) retained: Retained,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) slow_down: SlowDown,
+    pub(crate) counters: Arc<Counters>,
+    /// Nothing more is taken from publishers.
+    pub(crate) draining: CancellationToken,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The embedded broker. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Broker {
+    core: Arc<Core>,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").field("config", &self.core.config).finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// Starts the broker, without any door yet. Must be called within a tokio
+    /// runtime.
+    ///
+    /// `deliveries` takes every accepted publish to a traffic topic, and its
+    /// capacity is how many reads of connections may wait for the store. When
+    /// `stop` is cancelled all connections are closed; to lose no
+    /// acknowledgement, stop in this order: [`drain`](Self::drain), let the
+    /// store settle what it has, cancel `stop`, await
+    /// [`closed`](Self::closed).
+    pub fn start(
+        config: Config,
+        gatekeeper: Arc<dyn Gatekeeper>,
+        deliveries: mpsc::Sender<Delivery>,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
+        config.check().map_err(StartError::Config)?;
+        let counters = Arc::new(Counters::new());
+        let tasks = TaskTracker::new();
+        let settings = fanout::Settings {
+            backlog: usize::try_from(config.subscriber_backlog).unwrap_or(usize::MAX),
+            links: config.connections,
+        };
+        let fanout = Fanout::start(settings, Arc::clone(&counters), &tasks, &stop)
+            .map_err(StartError::Thread)?;
+        let core = Core {
+            gatekeeper,
+            intake: Intake::new(deliveries, config.unacknowledged_bytes),
+            fanout,
+            retained: Retained::new(config.retained),
+            sessions: Arc::default(),
+            admission: Arc::new(Admission::new(&config)),
+            slow_down: SlowDown::new(config.wrong_password_delay),
+            counters,
+            draining: stop.child_token(),
+            stop,
+            tasks,
+            config,
+        };
+        Ok(Self { core: Arc::new(core) })
+    }
+
+    /// Serves plain MQTT on a bound listener until the broker stops.
+    pub async fn serve_tcp(&self, listener: TcpListener, door: Door) {
+        let door = Door { transport: Transport::Tcp, ..door };
+        listen::accept(&self.core, listener, door, None).await;
+    }
+
+    /// Serves MQTT over TLS on a bound listener until the broker stops. The
+    /// certificate is loaded again when its files change.
+    pub async fn serve_tls(&self, listener: TcpListener, door: Door, tls: Tls) {
+        let door = Door { transport: Transport::Tls, ..door };
+        let reload = tls.clone().follow_files();
+        let accept = listen::accept(&self.core, listener, door, Some(tls));
+        tokio::select! {
+            () = accept => {}
+            () = reload => {}
+        }
+    }
+
+    /// Serves one client over any byte stream, such as a WebSocket's messages
+    /// in a row, until its connection ends.
+    pub async fn serve_stream<S>(&self, stream: S, peer: SocketAddr, door: Door)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if self.core.draining.is_cancelled() {
+            return;
+        }
+        match self.core.admission.enter(peer.ip()) {
+            Ok(place) => {
+                let core = Arc::clone(&self.core);
+                let serve = connection::serve(core, stream, door, peer, place);
+                self.core.tasks.track_future(serve).await;
+            }
+            Err(why) => listen::turn_away(&self.core, peer, why),
+        }
+    }
+
+    /// Publishes a payload as if a trusted client had sent it with `QoS` 1:
+    /// returns when the store has taken or refused it. Subscribers get it too.
+    ///
+    /// Does not ask the gatekeeper: the caller has.
+    pub async fn publish(&self, service: ServiceId, payload: Bytes) -> Result<Outcome, NotStored> {
+        let copy = Envelope::new(Kind::Traffic, &service, &payload, (true, false), 0);
+        let outcome = self.core.submit(service, copy.payload());
+        // Counted and copied only when it is on its way.
+        let answer = outcome.await.ok_or(NotStored)?;
+        if self.core.fanout.is_wanted(Kind::Traffic) {
+            self.core.fanout.publish([copy]);
+        }
+        let stopped = self.core.stop.run_until_cancelled(answer).await;
+        stopped.and_then(Result::ok).ok_or(NotStored)
+    }
+
+    /// Ends the connections of everybody who matches, for instance of a
+    /// service that has been deleted; says how many.
+    pub fn disconnect(&self, matches: impl Fn(&Identity) -> bool) -> usize {
+        self.core.sessions.dismiss(matches)
+    }
+
+    /// The figures now.
+    pub fn metrics(&self) -> Metrics {
+        let core = &self.core;
+        Metrics {
+            unacknowledged_bytes: core.intake.waiting_bytes(),
+            retained: core.retained.len(),
+            clients: core.sessions.clients(),
+            ..core.counters.snapshot()
+        }
+    }
+
+    /// Whether publishers and subscribers are being served.
+    pub fn is_healthy(&self) -> bool {
+        !self.core.stop.is_cancelled()
+            && !self.core.intake.deliveries.is_closed()
+            && self.core.fanout.is_healthy()
+    }
+
+    /// Takes nothing more from publishers and accepts nobody more, while
+    /// acknowledgements of what the store still settles go out. Once this
+    /// returns, no delivery enters the channel any more.
+    pub fn drain(&self) {
+        self.core.intake.close();
+        self.core.draining.cancel();
+    }
+
+    /// Waits until every connection has ended: within a second after `stop`.
+    pub async fn closed(&self) {
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+    }
+}
+
+impl Core {
+    /// Hands one message to the store, outside any connection; the answer
+    /// comes when it is settled. `None`: the store is gone, or the broker
+    /// drains.
+    async fn submit(
+        &self,
+        service: ServiceId,
+        payload: Bytes,
+    ) -> Option<oneshot::Receiver<Outcome>> {
+        let cost = self.intake.cost(payload.len());
+        let budget = Arc::clone(&self.intake.budget).acquire_many_owned(cost);
+        let reserve = self.intake.deliveries.clone().reserve_owned();
+        let wait = async { Some((budget.await.ok()?, reserve.await.ok()?)) };
+        let (bytes, place) = self.draining.run_until_cancelled(wait).await??;
+        let (reply, answer) = oneshot::channel();
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let arrived_ms = since_1970.map_or(0, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
+        let message = Message { service, payload, arrived_ms };
+        let settle = Arc::new(Single(Mutex::new(Some((reply, bytes)))));
+        let delivery = Delivery { messages: vec![message], settle };
+        self.counters.publishes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.intake.send(place, delivery).then_some(answer)
+    }
+
+    /// Keeps or clears a status; gives the copy for subscribers, if any.
+    pub(crate) fn set_status(
+        &self,
+        service: &ServiceId,
+        payload: &[u8],
+        (qos1, retain): (bool, bool),
+        origin: u64,
+    ) -> Result<Option<Envelope>, Refused> {
+        match Presence::parse(payload) {
+            Some(presence) if retain => {
+                if !self.retained.set(service, presence) {
+                    return Err(Refused::Retained);
+                }
+            }
+            Some(_) => {}
+            // An empty retained message clears; an ordinary one does nothing.
+            None if payload.is_empty() => {
+                if retain {
+                    self.retained.clear(service);
+                }
+            }
+            None => return Err(Refused::StatusPayload),
+        }
+        let wanted = self.fanout.is_wanted(Kind::Status);
+        let copy = || Envelope::new(Kind::Status, service, payload, (qos1, retain), origin);
+        Ok(wanted.then(copy))
+    }
+
+    /// Publishes the last will of a connection that has ended.
+    pub(crate) async fn publish_will(
+        &self,
+        origin: u64,
+        topic: Topic,
+        payload: &[u8],
+        flags: (bool, bool),
+    ) {
+        match topic {
+            Topic::Status(service) => match self.set_status(&service, payload, flags, origin) {
+                Ok(copy) => self.fanout.publish(copy),
+                Err(why) => self.counters.refuse(why),
+            },
+            Topic::Traffic(service) => {
+                let copy = Envelope::new(Kind::Traffic, &service, payload, flags, origin);
+                let sent = timeout(WILL_PATIENCE, self.submit(service, copy.payload())).await;
+                if matches!(sent, Ok(Some(_))) && self.fanout.is_wanted(Kind::Traffic) {
+                    self.fanout.publish([copy]);
+                }
+            }
+        }
+    }
+}
+
+/// The way back of a single message: the answer and its share of the budget.
+struct Single(Mutex<Option<(oneshot::Sender<Outcome>, tokio::sync::OwnedSemaphorePermit)>>);
+
+impl Settle for Single {
+    fn settle(&self, outcomes: &[Outcome]) {
+        let reply = self.0.lock().take();
+        if let (Some((reply, _bytes)), Some(outcome)) = (reply, outcomes.first())
+            && reply.send(outcome.clone()).is_err()
+        {
+            tracing::trace!("nobody waits for this message any more");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The broker's limits: each a setting, each counted when it bites.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Limits and times of the embedded broker. Every key is optional.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Connections in all, on every door together.
+    pub connections: usize,
+    /// Connections from one address (IPv6: one /64 network).
+    pub connections_per_address: usize,
+    /// Connections that have not yet sent a complete, accepted CONNECT.
+    pub handshakes: usize,
+    /// The same from one address.
+    pub handshakes_per_address: usize,
+    /// Time for the TLS handshake, and again for CONNECT.
+    #[serde(with = "komandorr_config::duration")]
+    pub handshake_timeout: Duration,
+    /// Time in which a client must take at least a byte of what waits for it.
+    #[serde(with = "komandorr_config::duration")]
+    pub write_timeout: Duration,
+    /// Longest keep alive; a client that asks for more, or for none, gets this.
+    #[serde(with = "komandorr_config::duration")]
+    pub keep_alive: Duration,
+    /// Largest packet.
+    #[serde(with = "komandorr_config::size")]
+    pub packet_size: u64,
+    /// Longest client id in bytes.
+    pub client_id_length: usize,
+    /// Subscriptions of one client.
+    pub subscriptions_per_client: usize,
+    /// Messages of one client that wait for the store; beyond it the client's
+    /// connection is not read (MQTT 5 clients are told: Receive Maximum).
+    pub unacknowledged_per_client: u16,
+    /// Bytes of all messages that wait for the store; beyond it no publisher
+    /// is read.
+    #[serde(with = "komandorr_config::size")]
+    pub unacknowledged_bytes: u64,
+    /// Messages of `QoS` 1 under way to one subscriber (a client's own Receive
+    /// Maximum may ask for fewer).
+    pub inflight_per_subscriber: u16,
+    /// How much is kept for subscribers that lag; beyond it they lose the
+    /// oldest. It exists once for all services and once more in parts.
+    #[serde(with = "komandorr_config::size")]
+    pub subscriber_backlog: u64,
+    /// Retained `komandorr/status/+` topics.
+    pub retained: usize,
+    /// What the first wrong password from an address costs it; each further
+    /// one doubles it.
+    #[serde(with = "komandorr_config::duration")]
+    pub wrong_password_delay: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_address: 2_000,
+            handshakes: 500,
+            handshakes_per_address: 100,
+            handshake_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_mins(20),
+            packet_size: 1 << 20,
+            client_id_length: 128,
+            subscriptions_per_client: 32,
+            unacknowledged_per_client: 1_000,
+            unacknowledged_bytes: 32 << 20,
+            inflight_per_subscriber: 100,
+            subscriber_backlog: 4 << 20,
+            retained: 100_000,
+            wrong_password_delay: Duration::from_millis(200),
+        }
+    }
+}
+
+/// A CONNECT is read before anybody is known: it gets no more than this, in
+/// bytes, however large packets may be later.
+const CONNECT_SIZE: u64 = 16 * 1024;
+
+impl Config {
+    /// The largest packet as the frame reader wants it.
+    pub(crate) fn packet_limit(&self) -> usize {
+        usize::try_from(self.packet_size).unwrap_or(usize::MAX)
+    }
+
+    /// The largest CONNECT.
+    pub(crate) fn connect_limit(&self) -> usize {
+        usize::try_from(self.packet_size.min(CONNECT_SIZE)).unwrap_or(usize::MAX)
+    }
+
+    /// The keep alive that holds for a client that asked for `wanted` seconds.
+    pub(crate) fn keep_alive_seconds(&self, wanted: u16) -> u16 {
+        let longest = u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX).max(1);
+        if wanted == 0 { longest } else { wanted.min(longest) }
+    }
+
+    /// Says what is impossible, in the words of the setting.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let counts = [
+            (self.connections, "connections"),
+            (self.connections_per_address, "connections_per_address"),
+            (self.handshakes, "handshakes"),
+            (self.handshakes_per_address, "handshakes_per_address"),
+            (self.client_id_length, "client_id_length"),
+            (usize::from(self.unacknowledged_per_client), "unacknowledged_per_client"),
+            (usize::from(self.inflight_per_subscriber), "inflight_per_subscriber"),
+        ];
+        if let Some((_, key)) = counts.into_iter().find(|(n, _)| *n == 0) {
+            return Err(format!("{key} must be at least 1"));
+        }
+        if !(1024..=256 << 20).contains(&self.packet_size) {
+            return Err("packet_size must be 1KiB to 256MiB".to_owned());
+        }
+        if self.unacknowledged_bytes < self.packet_size
+            || self.unacknowledged_bytes > u32::MAX.into()
+        {
+            return Err("unacknowledged_bytes must be packet_size to 4GiB".to_owned());
+        }
+        if self.subscriber_backlog < 64 * 1024 {
+            return Err("subscriber_backlog must be at least 64KiB".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! One connection from its first byte to its last, over any byte stream.
+
+mod end;
+mod handshake;
+mod inbound;
+mod io;
+mod outbound;
+mod session;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{admission::Place, broker::Core, gate::Door, protocol};
+use end::End;
+use io::Io;
+
+/// How long a client gets to take the last words and to close first: unread
+/// input at close makes the kernel reset the connection, which can destroy
+/// what was just written.
+const LAST_WORDS: Duration = Duration::from_millis(400);
+
+/// Serves one client until the connection ends.
+pub(crate) async fn serve<S>(core: Arc<Core>, stream: S, door: Door, peer: SocketAddr, place: Place)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let io = Io::new(stream, Arc::clone(&core.counters));
+    let Some(mut session) = handshake::handshake(&core, io, door, peer, place).await else {
+        return;
+    };
+    let end = session.run().await;
+    if let Some(why) = end.refused() {
+        core.counters.refuse(why);
+    }
+    log(&end, peer, &session);
+    let (mut io, version) = session.leave(&end).await;
+    if let Some(reason) = end.reason() {
+        protocol::disconnect(&mut io.output, version, reason);
+    }
+    io.close(LAST_WORDS).await;
+}
+
+fn log<S>(end: &End, peer: SocketAddr, session: &session::Session<S>) {
+    let client = session.name();
+    if end.is_refusal() {
+        tracing::warn!(%peer, client, "connection ended: {end}");
+    } else {
+        tracing::debug!(%peer, client, "connection ended: {end}");
+    }
+}

@@ -1,0 +1,287 @@
+//! What a client sends, once it has been let in.
+
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Instant, SystemTime},
+};
+
+use bytes::{Buf, Bytes};
+use komandorr_wire::{Message, ServiceId, topic::Topic};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc::error::TrySendError,
+};
+
+use super::{
+    end::End,
+    outbound::{Cursor, PendingSuback},
+    session::{Session, Waiting},
+};
+use crate::{
+    fanout::{Envelope, feed::Kind},
+    gate::Identity,
+    metrics::Refused,
+    protocol::{self, Packet, Publish, Requested, reason},
+    rules::{self, Refusal, Scope},
+    subscriptions::Subscription,
+};
+
+/// A delivery is handed over at the latest with this many messages or bytes.
+const BATCH_MESSAGES: usize = 1_000;
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// What became of a packet.
+enum Taken {
+    Yes,
+    /// It stays in the buffer until the store has room.
+    NotYet,
+}
+
+/// Moments that all packets of one read share.
+struct Arrival {
+    now: Instant,
+    unix_ms: i64,
+    copies: Vec<Envelope>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// Takes apart what has been read.
+    pub(super) fn take_packets(&mut self) -> Result<(), End> {
+        if self.io.input.is_empty() {
+            return Ok(());
+        }
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let unix_ms = since_1970.map_or(0, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
+        let mut arrival = Arrival { now: Instant::now(), unix_ms, copies: Vec::new() };
+        // Taken out, so that packets can borrow from it while the session acts.
+        let mut input = mem::take(&mut self.io.input);
+        let mut used = 0;
+        let result = self.take_from(&input, &mut used, &mut arrival);
+        input.advance(used);
+        self.io.input = input;
+        if !arrival.copies.is_empty() {
+            self.core.fanout.publish(arrival.copies);
+        }
+        result
+    }
+
+    fn take_from(
+        &mut self,
+        input: &[u8],
+        used: &mut usize,
+        arrival: &mut Arrival,
+    ) -> Result<(), End> {
+        let limit = self.core.config.packet_limit();
+        while self.has_window()
+            && self.window.batched() < BATCH_MESSAGES
+            && self.window.batched_bytes() < BATCH_BYTES
+        {
+            let Some(frame) = protocol::frame(input.get(*used..).unwrap_or_default(), limit)?
+            else {
+                break;
+            };
+            let packet = protocol::decode(&frame, Some(self.version))?;
+            if let Taken::NotYet = self.take(packet, arrival)? {
+                break;
+            }
+            *used += frame.len;
+            self.last_packet = tokio::time::Instant::from_std(arrival.now);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, packet: Packet<'_>, arrival: &mut Arrival) -> Result<Taken, End> {
+        match packet {
+            Packet::Publish(publish) => return self.publish(&publish, arrival),
+            Packet::PubAck { packet_id } => {
+                // One that we do not know is none of the router's business
+                // and does no harm.
+                self.retransmission.inflight.remove(&packet_id);
+            }
+            Packet::Subscribe { packet_id, filters } => self.subscribe(packet_id, &filters),
+            Packet::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, &filters),
+            Packet::PingReq => protocol::pingresp(&mut self.io.output),
+            Packet::Disconnect { with_will: false } => return Err(End::Left),
+            Packet::Disconnect { with_will: true } => return Err(End::LeftWithWill),
+            Packet::Connect(_) => {
+                return Err(protocol::Violation::Protocol("a second CONNECT").into());
+            }
+        }
+        Ok(Taken::Yes)
+    }
+
+    fn publish(&mut self, publish: &Publish<'_>, arrival: &mut Arrival) -> Result<Taken, End> {
+        let topic = rules::publish(self.seat.live.identity(), publish.topic)
+            .map_err(|_refusal| End::PublishRefused(shown(publish.topic)))?;
+        match topic {
+            Topic::Traffic(service) => self.traffic(service, publish, arrival),
+            Topic::Status(service) => {
+                self.status(&service, publish, arrival)?;
+                Ok(Taken::Yes)
+            }
+        }
+    }
+
+    fn traffic(
+        &mut self,
+        service: ServiceId,
+        publish: &Publish<'_>,
+        arrival: &mut Arrival,
+    ) -> Result<Taken, End> {
+        let core = &self.core;
+        let cost = core.intake.cost(publish.payload.len());
+        let Some(bytes) = self
+            .credit
+            .take()
+            .or_else(|| Arc::clone(&core.intake.budget).try_acquire_many_owned(cost).ok())
+        else {
+            let budget = Arc::clone(&core.intake.budget);
+            let permit = async move { budget.acquire_many_owned(cost).await.ok() };
+            self.waiting = Waiting::Budget(Box::pin(permit));
+            return Ok(Taken::NotYet);
+        };
+        if !core.gatekeeper.admit(self.seat.live.identity(), &service) {
+            return Err(End::Unregistered(service.to_string()));
+        }
+        core.counters.publishes.fetch_add(1, Relaxed);
+        let payload = if core.fanout.is_wanted(Kind::Traffic) {
+            let flags = (publish.qos == 1, false);
+            let number = self.seat.live.number;
+            let copy = Envelope::new(Kind::Traffic, &service, publish.payload, flags, number);
+            let payload = copy.payload();
+            arrival.copies.push(copy);
+            payload
+        } else {
+            Bytes::copy_from_slice(publish.payload)
+        };
+        let message = Message { service, payload, arrived_ms: arrival.unix_ms };
+        let packet_id = (publish.qos == 1).then_some(publish.packet_id);
+        self.window.take(message, bytes, packet_id, arrival.now);
+        Ok(Taken::Yes)
+    }
+
+    fn status(
+        &mut self,
+        service: &ServiceId,
+        publish: &Publish<'_>,
+        arrival: &mut Arrival,
+    ) -> Result<(), End> {
+        let who = self.seat.live.identity();
+        if matches!(who, Identity::Service(_)) && !self.core.gatekeeper.admit(who, service) {
+            return Err(End::Unregistered(service.to_string()));
+        }
+        self.core.counters.publishes.fetch_add(1, Relaxed);
+        let flags = (publish.qos == 1, publish.retain);
+        let number = self.seat.live.number;
+        let code = match self.core.set_status(service, publish.payload, flags, number) {
+            Ok(copy) => {
+                arrival.copies.extend(copy);
+                reason::SUCCESS
+            }
+            Err(why) => {
+                self.core.counters.refuse(why);
+                match why {
+                    Refused::Retained => reason::QUOTA_EXCEEDED,
+                    _ => reason::PAYLOAD_FORMAT_INVALID,
+                }
+            }
+        };
+        if publish.qos == 1 {
+            self.window.answer(publish.packet_id, code, arrival.now);
+        }
+        // Its turn may be now.
+        self.window.slot.wake.notify_one();
+        Ok(())
+    }
+
+    /// Hands what has been taken to the store, or begins to wait for a place.
+    pub(super) fn hand_over(&mut self) -> Result<(), End> {
+        if self.window.batched() == 0 || matches!(self.waiting, Waiting::Store(_)) {
+            return Ok(());
+        }
+        match self.core.intake.deliveries.clone().try_reserve_owned() {
+            Ok(place) => {
+                self.core.intake.hand_over(place, &mut self.window);
+                if !self.io.input.is_empty() {
+                    // There may be more in the buffer than one delivery takes.
+                    self.window.slot.wake.notify_one();
+                }
+            }
+            Err(TrySendError::Full(deliveries)) => {
+                // Waiting for budget meanwhile makes no sense: what waits in
+                // the batch holds some of it.
+                let place = async move { deliveries.reserve_owned().await.ok() };
+                self.waiting = Waiting::Store(Box::pin(place));
+            }
+            Err(TrySendError::Closed(_)) => return Err(End::StoreGone),
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, packet_id: u16, filters: &[Requested<'_>]) {
+        let mut codes = Vec::with_capacity(filters.len());
+        let mut retained = Vec::new();
+        for requested in filters {
+            match self.grant(requested) {
+                Ok(cursor) => {
+                    codes.push(requested.qos.min(1));
+                    retained.extend(cursor);
+                }
+                Err(refusal) => {
+                    let why = match refusal {
+                        Refusal::TooMany => Refused::Subscriptions,
+                        _ => Refused::Subscription,
+                    };
+                    self.core.counters.refuse(why);
+                    tracing::warn!(
+                        client = self.name(),
+                        filter = shown(requested.filter),
+                        "subscription refused"
+                    );
+                    codes.push(refusal.suback(self.version));
+                }
+            }
+        }
+        self.feeds.pending.push_back(PendingSuback { packet_id, codes, retained });
+        self.feeds.changed = true;
+    }
+
+    /// One filter: adds the subscription and tells which retained messages to
+    /// send for it.
+    fn grant(&mut self, requested: &Requested<'_>) -> Result<Option<Cursor>, Refusal> {
+        let coverage = rules::subscribe(self.seat.live.identity(), requested.filter)?;
+        let known = self.subscriptions.contains(requested.filter);
+        if !known && self.subscriptions.len() >= self.core.config.subscriptions_per_client {
+            return Err(Refusal::TooMany);
+        }
+        let qos1 = requested.qos > 0;
+        let wanted = match requested.retain_handling {
+            0 => true,
+            1 => !known,
+            _ => false,
+        };
+        let covers = wanted && coverage.status != Scope::Nothing;
+        let cursor = covers.then(|| Cursor { scope: coverage.status.clone(), qos1, last: None });
+        self.subscriptions.insert(Subscription {
+            filter: requested.filter.to_owned(),
+            coverage,
+            qos1,
+            no_local: requested.no_local,
+            retain_as_published: requested.retain_as_published,
+        });
+        Ok(cursor)
+    }
+
+    fn unsubscribe(&mut self, packet_id: u16, filters: &[&str]) {
+        let code = |known| if known { reason::SUCCESS } else { reason::NO_SUBSCRIPTION_EXISTED };
+        let codes: Vec<_> = filters.iter().map(|f| code(self.subscriptions.remove(f))).collect();
+        protocol::unsuback(&mut self.io.output, self.version, packet_id, &codes);
+        self.feeds.changed = true;
+    }
+}
+
+/// A name from outside, cut for the log.
+fn shown(name: &str) -> String {
+    name.chars().take(100).collect()
+}

@@ -1,0 +1,106 @@
+//! One client's subscriptions: pure bookkeeping.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    fanout::feed::{Feed, Kind},
+    rules::{Coverage, Scope},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// One subscription.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    pub(crate) filter: String,
+    pub(crate) coverage: Coverage,
+    pub(crate) qos1: bool,
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+}
+
+/// How a message is to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) qos1: bool,
+    pub(crate) retain_as_published: bool,
+}
+
+/// All of them, by filter.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions(Vec<Subscription>);
+
+impl Subscriptions {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn contains(&self, filter: &str) -> bool {
+        self.0.iter().any(|s| s.filter == filter)
+    }
+
+    /// Adds one, or replaces the one with the same filter.
+    pub(crate) fn insert(&mut self, new: Subscription) {
+        self.remove(&new.filter);
+        self.0.push(new);
+    }
+
+    pub(crate) fn remove(&mut self, filter: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|s| s.filter != filter);
+        self.0.len() < before
+    }
+
+    /// The router's feeds that carry what they cover; none carries the same
+    /// message as another.
+    pub(crate) fn feeds(&self) -> BTreeSet<Feed> {
+        let mut feeds = BTreeSet::new();
+        for Coverage { traffic, status } in self.0.iter().map(|s| &s.coverage) {
+            match traffic {
+                Scope::Nothing => {}
+                Scope::One(service) => {
+                    feeds.insert(Feed::of(service));
+                }
+                Scope::All => {
+                    feeds.insert(Feed::AllTraffic);
+                }
+            }
+            if *status != Scope::Nothing {
+                feeds.insert(Feed::Status);
+            }
+        }
+        if feeds.contains(&Feed::AllTraffic) {
+            feeds.retain(|feed| !matches!(feed, Feed::Part(_)));
+        }
+        feeds
+    }
+
+    /// Which kinds of topics they cover any of.
+    pub(crate) fn kinds(&self) -> [bool; 2] {
+        let covers = |pick: fn(&Coverage) -> &Scope| {
+            self.0.iter().any(|s| *pick(&s.coverage) != Scope::Nothing)
+        };
+        [covers(|c| &c.traffic), covers(|c| &c.status)]
+    }
+
+    /// Whether and how a message goes to this client: once, however many of
+    /// its subscriptions match, with the best quality among them.
+    pub(crate) fn grant(&self, kind: Kind, service: &str, own: bool) -> Option<Grant> {
+        let matching = self.0.iter().filter(|s| {
+            let scope = match kind {
+                Kind::Traffic => &s.coverage.traffic,
+                Kind::Status => &s.coverage.status,
+            };
+            scope.covers(service) && !(own && s.no_local)
+        });
+        matching.fold(None, |best: Option<Grant>, s| {
+            let Grant { qos1, retain_as_published } =
+                best.unwrap_or(Grant { qos1: false, retain_as_published: false });
+            Some(Grant {
+                qos1: qos1 || s.qos1,
+                retain_as_published: retain_as_published || s.retain_as_published,
+            })
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The broker as its clients see it: real sockets, real clients, a store that
+//! settles when the test says so.
+
+mod publish;
+mod support;
