@@ -112,3 +112,19 @@ impl Violation {
         }
     }
 }
+
+/// Reads bytes as the stream of a client, as far as they go: what the fuzzer
+/// calls, and what its corpus is replayed with.
+pub fn fuzz(bytes: &[u8]) {
+    for mut version in [None, Some(Version::V311), Some(Version::V5)] {
+        let mut rest = bytes;
+        while let Ok(Some(frame)) = frame(rest, bytes.len().max(1)) {
+            match decode(&frame, version) {
+                Ok(Packet::Connect(connect)) => version = Some(connect.version),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+            rest = rest.get(frame.len..).unwrap_or_default();
+        }
+    }
+}

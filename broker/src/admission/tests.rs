@@ -17,19 +17,19 @@ fn admission(connections: usize, per_address: usize, handshakes: usize) -> Arc<A
 }
 
 #[test]
-fn every_limit_bites_and_gives_back() {
+fn every_limitbites_and_givesback() {
     let all = admission(4, 3, 3);
     let mut a = all.enter(ip("192.0.2.1")).unwrap();
-    let _b = all.enter(ip("192.0.2.1")).unwrap();
+    let b = all.enter(ip("192.0.2.1")).unwrap();
     assert_eq!(all.enter(ip("192.0.2.1")).unwrap_err(), Refused::HandshakesPerAddress);
-    let _c = all.enter(ip("192.0.2.2")).unwrap();
+    let c = all.enter(ip("192.0.2.2")).unwrap();
     assert_eq!(all.enter(ip("192.0.2.3")).unwrap_err(), Refused::Handshakes);
     a.seated();
-    let _d = all.enter(ip("192.0.2.1")).unwrap();
+    let d = all.enter(ip("192.0.2.1")).unwrap();
     assert_eq!(all.enter(ip("192.0.2.9")).unwrap_err(), Refused::Connections);
     drop(a);
     assert_eq!(all.enter(ip("192.0.2.9")).unwrap_err(), Refused::Handshakes);
-    drop((_b, _c, _d));
+    drop((b, c, d));
     assert!(all.places.lock().by_address.is_empty());
 }
 
@@ -59,12 +59,12 @@ fn wrong_passwords_cost_more_and_more_time() {
     assert_eq!(slow.turn(guesser, second) - third, Duration::from_millis(400));
     // Others do not wait, and it passes.
     assert_eq!(slow.turn(Address::from(ip("192.0.2.2")), start), start);
-    let later = start + Duration::from_secs(3600);
+    let later = start + Duration::from_hours(1);
     assert_eq!(slow.turn(guesser, later), later);
 }
 
 #[test]
-fn the_memory_for_guessers_is_bounded() {
+fn the_memory_for_guessers_isbounded() {
     let slow = SlowDown::new(Duration::from_millis(200));
     let start = Instant::now();
     for n in 0..30_000_u32 {

@@ -49,9 +49,12 @@ impl End {
     /// The reason that a client of MQTT 5 is given.
     pub(super) fn reason(&self) -> Option<u8> {
         Some(match self {
-            Self::Left | Self::LeftWithWill | Self::Closed | Self::Broken(_) => return None,
-            // There is no use in waiting for somebody who takes nothing.
-            Self::WriteTimeout => return None,
+            // Nobody listens, or (write timeout) nobody takes anything.
+            Self::Left
+            | Self::LeftWithWill
+            | Self::Closed
+            | Self::Broken(_)
+            | Self::WriteTimeout => return None,
             Self::Violation(violation) => violation.reason(),
             Self::PublishRefused(_) | Self::Unregistered(_) => reason::NOT_AUTHORIZED,
             Self::KeepAlive => reason::KEEP_ALIVE_TIMEOUT,

@@ -204,8 +204,8 @@ async fn identify(
     peer: SocketAddr,
 ) -> Result<(Identity, Option<LastWill>), Rejection> {
     if hello.extended_authentication {
-        let code = reason::BAD_AUTHENTICATION_METHOD;
-        return Err(reject(Refused::AuthenticationMethod, 5, code));
+        let method = reason::BAD_AUTHENTICATION_METHOD;
+        return Err(reject(Refused::AuthenticationMethod, 5, method));
     }
     check_client_id(core, hello)?;
     let address = Address::from(peer.ip());

@@ -197,7 +197,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Hands what has been taken to the store, or begins to wait for a place.
     pub(super) fn hand_over(&mut self) -> Result<(), End> {
-        if self.window.batched() == 0 || matches!(self.waiting, Waiting::Store(_)) {
+        let waits = self.draining || matches!(self.waiting, Waiting::Store(_));
+        if self.window.batched() == 0 || waits {
             return Ok(());
         }
         match self.core.intake.deliveries.clone().try_reserve_owned() {

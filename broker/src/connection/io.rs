@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         if read {
             match self.poll_input(cx) {
                 Poll::Pending => {}
-                ready => return ready,
+                ready @ Poll::Ready(_) => return ready,
             }
         }
         if wrote { Poll::Ready(Ok(Progress::Wrote)) } else { Poll::Pending }

@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Something came from the router: takes that, and what else is there.
-    pub(super) fn from_router(&mut self, event: LinkEvent) {
+    pub(super) fn take_from_router(&mut self, event: LinkEvent) {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             match event {

@@ -183,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 progress?;
             }
             Event::Settled => {}
-            Event::Link(Ok(event)) => self.from_router(event),
+            Event::Link(Ok(event)) => self.take_from_router(event),
             Event::Link(Err(RouterGone)) => self.reopen(),
             Event::Linked(link) => {
                 self.feeds.link = LinkState::Open(link);

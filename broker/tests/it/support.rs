@@ -47,12 +47,12 @@ impl Gatekeeper for Registry {
         if password != Some(format!("token-of-{user}").as_bytes()) {
             return Err(Denied::WrongCredentials);
         }
-        let web_1 = ServiceId::new("web-1").map_err(|_| Denied::Unavailable)?;
+        let web_1 = ServiceId::new("web-1").map_err(|_form| Denied::Unavailable)?;
         Ok(match user {
             "reader" => Identity::Reader { name: "reader".into(), service: None },
             "one" => Identity::Reader { name: "one".into(), service: Some(web_1) },
             "admin" => Identity::Operator,
-            id => Identity::Service(ServiceId::new(id).map_err(|_| Denied::WrongCredentials)?),
+            id => Identity::Service(ServiceId::new(id).map_err(|_form| Denied::WrongCredentials)?),
         })
     }
 
@@ -301,7 +301,7 @@ pub(crate) fn connect_with(
     packet(0x10, &body)
 }
 
-/// PUBLISH; `flags` are QoS and retain as on the wire.
+/// PUBLISH; `flags` are `QoS` and retain as on the wire.
 pub(crate) fn publish(
     level: u8,
     flags: u8,
@@ -340,4 +340,41 @@ pub(crate) fn read_publish(level: u8, packet: &[u8]) -> Result<(u8, String, Vec<
     let skip = if first & 6 == 0 { 0 } else { 2 } + usize::from(level == 5);
     let payload = body.get(skip..).context("short payload")?;
     Ok((first, String::from_utf8(topic.to_vec())?, payload.to_vec()))
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    /// Subscribes, and takes the SUBACK that grants it.
+    pub(crate) async fn subscribe(&mut self, level: u8, filter: &str, qos: u8) -> Result<()> {
+        self.send(&subscribe(level, 77, filter, qos)).await?;
+        let ack = self.packet().await?;
+        ensure!(ack.first() == Some(&0x90) && ack.last() == Some(&qos), "SUBACK {ack:02x?}");
+        Ok(())
+    }
+
+    /// Pings while messages come in between.
+    pub(crate) async fn ping_between(&mut self) -> Result<()> {
+        self.send(&[0xc0, 0]).await?;
+        while self.packet().await? != [0xd0, 0] {}
+        Ok(())
+    }
+}
+
+/// A task whose failure is the test's, and which ends with it.
+pub(crate) struct Spawned<T>(JoinSet<Result<T>>);
+
+pub(crate) fn spawn<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Spawned<T> {
+    let mut set = JoinSet::new();
+    set.spawn(work);
+    Spawned(set)
+}
+
+impl<T: 'static> IntoFuture for Spawned<T> {
+    type Output = Result<T>;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Result<T>>>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move { self.0.join_next().await.context("the task is gone")?? })
+    }
 }
