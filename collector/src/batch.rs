@@ -1,0 +1,256 @@
+//! One commit's worth of samples: what is new, and what it adds up to. No
+//! database, no clock: the rules of "stored once" and of the roll-up alone.
+
+use std::collections::HashMap;
+
+use komandorr_wire::Sample;
+
+use crate::{
+    bucket::{FIVE_MINUTES_MS, HOUR_MS, bucket_of, share_out, speed},
+    ranges::RangeSet,
+};
+
+/// How far an agent's clock may run ahead of ours before its time stamp is
+/// not believed, milliseconds: more than any network's delay and a clock kept
+/// by NTP, less than anything a chart would show.
+const FUTURE_TOLERANCE_MS: i64 = 5_000;
+/// 2020-01-01: a clock that shows an earlier time was never set.
+const EARLIEST_MS: i64 = 1_577_836_800_000;
+
+/// A sample that is new, with the place that it takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) service_no: i32,
+    pub(crate) agent_no: Option<i32>,
+    /// Its end on a clock that can be believed, Unix milliseconds.
+    pub(crate) ended_ms: i64,
+    pub(crate) arrived_ms: i64,
+    /// The agent's clock was impossible: `ended_ms` is the time of arrival.
+    pub(crate) clock_corrected: bool,
+    pub(crate) sample: Sample,
+}
+
+/// What one commit adds to a five-minute bucket of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct VolumePart {
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+    pub(crate) covered_ms: u64,
+    pub(crate) up_peak: u64,
+    pub(crate) down_peak: u64,
+    pub(crate) samples: u32,
+}
+
+/// What one commit adds to an interface's hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InterfacePart {
+    pub(crate) role: Box<str>,
+    pub(crate) counted: bool,
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+}
+
+/// Service, start of the hour, name of the interface.
+pub(crate) type InterfaceKey = (i32, i64, Box<str>);
+
+/// What goes into the store in one transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<Row>,
+    /// By service and start of the five minutes.
+    pub(crate) volumes: HashMap<(i32, i64), VolumePart>,
+    pub(crate) interfaces: HashMap<InterfaceKey, InterfacePart>,
+    /// Agent, first and last number of what this batch stores of it.
+    pub(crate) ranges: Vec<(i32, u64, u64)>,
+    /// Agents that the store does not know yet.
+    pub(crate) agents: Vec<(i32, Box<str>)>,
+    /// Samples that were stored before.
+    pub(crate) repeated: u64,
+}
+
+/// Decides what is new. What it has seen is in its memory the moment it is
+/// taken, so a batch must be committed, however often that takes.
+#[derive(Debug, Default)]
+pub(crate) struct Batcher {
+    agents: HashMap<Box<str>, Agent>,
+    next_agent_no: i32,
+}
+
+#[derive(Debug, Default)]
+struct Agent {
+    number: i32,
+    stored: RangeSet,
+}
+
+impl Batcher {
+    /// Takes up what the store holds of an agent.
+    pub(crate) fn restore(&mut self, number: i32, identity: &str, stored: RangeSet) {
+        self.agents.insert(identity.into(), Agent { number, stored });
+        self.next_agent_no = self.next_agent_no.max(number + 1);
+    }
+
+    /// Adds one sample to a batch, unless it was stored before.
+    pub(crate) fn add(
+        &mut self,
+        batch: &mut Batch,
+        service_no: i32,
+        sample: Sample,
+        arrived_ms: i64,
+    ) {
+        let (agent_no, new) = self.number(batch, &sample);
+        if !new {
+            batch.repeated += 1;
+            return;
+        }
+        let believable =
+            |ms: &i64| (EARLIEST_MS..=arrived_ms.saturating_add(FUTURE_TOLERANCE_MS)).contains(ms);
+        let stamped = sample.ended_ms.filter(believable);
+        let row = Row {
+            service_no,
+            agent_no,
+            ended_ms: stamped.unwrap_or(arrived_ms),
+            arrived_ms,
+            clock_corrected: sample.ended_ms.is_some() && stamped.is_none(),
+            sample,
+        };
+        batch.roll_up(&row);
+        batch.rows.push(row);
+    }
+
+    /// The number of the sample's agent, and whether the sample is new.
+    fn number(&mut self, batch: &mut Batch, sample: &Sample) -> (Option<i32>, bool) {
+        let Some(id) = &sample.agent else { return (None, true) };
+        if !self.agents.contains_key(&id.agent) {
+            let number = self.next_agent_no;
+            self.next_agent_no += 1;
+            batch.agents.push((number, id.agent.clone()));
+            self.agents.insert(id.agent.clone(), Agent { number, stored: RangeSet::default() });
+        }
+        let Some(agent) = self.agents.get_mut(&id.agent) else { return (None, true) };
+        let Some(seq) = id.seq else { return (Some(agent.number), true) };
+        if !agent.stored.insert(seq) {
+            return (Some(agent.number), false);
+        }
+        match batch.ranges.last_mut() {
+            Some((number, _, last)) if *number == agent.number && *last + 1 == seq => *last = seq,
+            _ => batch.ranges.push((agent.number, seq, seq)),
+        }
+        (Some(agent.number), true)
+    }
+}
+
+impl Batch {
+    fn roll_up(&mut self, row: &Row) {
+        let sample = &row.sample;
+        let up_peak = speed(sample.up, sample.interval_ms);
+        let down_peak = speed(sample.down, sample.interval_ms);
+        let shares =
+            share_out(row.ended_ms, sample.interval_ms, sample.up, sample.down, FIVE_MINUTES_MS);
+        let mut last = None;
+        for share in shares {
+            let part = self.volumes.entry((row.service_no, share.bucket_ms)).or_default();
+            part.up = part.up.saturating_add(share.up);
+            part.down = part.down.saturating_add(share.down);
+            part.covered_ms += share.covered_ms;
+            part.up_peak = part.up_peak.max(up_peak);
+            part.down_peak = part.down_peak.max(down_peak);
+            last = Some(share.bucket_ms);
+        }
+        // Counted where it ends, so that counts of buckets sum to the samples.
+        if let Some(part) = last.and_then(|bucket| self.volumes.get_mut(&(row.service_no, bucket)))
+        {
+            part.samples += 1;
+        }
+        let hour = bucket_of(row.ended_ms - 1, HOUR_MS);
+        for interface in &sample.interfaces {
+            if interface.up == 0 && interface.down == 0 {
+                continue;
+            }
+            let part = self
+                .interfaces
+                .entry((row.service_no, hour, interface.name.clone()))
+                .or_insert_with(|| InterfacePart {
+                    role: interface.role.clone(),
+                    counted: interface.counted,
+                    up: 0,
+                    down: 0,
+                });
+            part.up = part.up.saturating_add(interface.up);
+            part.down = part.down.saturating_add(interface.down);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use komandorr_wire::AgentSeq;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOON_MS: i64 = 1_795_435_200_000;
+
+    fn numbered(seq: u64, up: u64) -> Sample {
+        Sample {
+            up,
+            interval_ms: 5000,
+            ended_ms: Some(NOON_MS + 5000 * i64::try_from(seq).unwrap()),
+            agent: Some(AgentSeq { agent: "a".into(), seq: Some(seq) }),
+            ..Sample::default()
+        }
+    }
+
+    fn total(batch: &Batch) -> u64 {
+        batch.volumes.values().map(|part| part.up).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_counts_once_in_any_order(order in prop::collection::vec(1_u64..50, 1..300)) {
+            let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
+            for &seq in &order {
+                batcher.add(&mut batch, 1, numbered(seq, seq), NOON_MS + 1_000_000);
+            }
+            let distinct: std::collections::BTreeSet<_> = order.iter().copied().collect();
+            prop_assert_eq!(batch.rows.len(), distinct.len());
+            prop_assert_eq!(total(&batch), distinct.iter().sum::<u64>());
+            prop_assert_eq!(batch.repeated as usize, order.len() - distinct.len());
+            let pieces = batch.ranges.iter().map(|&(_, first, last)| (first, last)).collect();
+            let listed: Vec<u64> =
+                RangeSet::from_ranges(pieces).ranges().iter().flat_map(|&(a, b)| a..=b).collect();
+            prop_assert_eq!(listed, distinct.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn without_numbers_every_arrival_counts() {
+        let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
+        let sample = Sample { up: 7, interval_ms: 1000, ..Sample::default() };
+        batcher.add(&mut batch, 1, sample.clone(), NOON_MS);
+        batcher.add(&mut batch, 1, sample, NOON_MS);
+        assert_eq!((batch.rows.len(), total(&batch)), (2, 14));
+    }
+
+    #[test]
+    fn an_impossible_clock_is_replaced_by_the_arrival() {
+        let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
+        for ended_ms in [NOON_MS + 3_600_000, 1000, i64::MAX, i64::MIN] {
+            let sample = Sample { interval_ms: 1, ended_ms: Some(ended_ms), ..Sample::default() };
+            batcher.add(&mut batch, 1, sample, NOON_MS);
+        }
+        assert!(batch.rows.iter().all(|row| row.clock_corrected && row.ended_ms == NOON_MS));
+        let late =
+            Sample { interval_ms: 1, ended_ms: Some(NOON_MS - 86_400_000), ..Sample::default() };
+        batcher.add(&mut batch, 1, late, NOON_MS);
+        assert!(batch.rows.last().is_some_and(|row| !row.clock_corrected));
+    }
+
+    #[test]
+    fn what_was_stored_before_a_restart_is_known() {
+        let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
+        batcher.restore(4, "a", RangeSet::from_ranges(vec![(1, 9)]));
+        batcher.add(&mut batch, 1, numbered(9, 1), NOON_MS + 1_000_000);
+        batcher.add(&mut batch, 1, numbered(10, 1), NOON_MS + 1_000_000);
+        assert_eq!((batch.rows.len(), batch.repeated, batch.ranges), (1, 1, vec![(4, 10, 10)]));
+    }
+}

@@ -1,0 +1,35 @@
+//! Settings of the store, the section `[storage]`.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Where and how long traffic is kept.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The DuckDB database; its folder is made when it is missing.
+    pub path: PathBuf,
+    /// How many raw samples are kept of each service.
+    pub samples_per_service: u32,
+    /// How long volumes of five minutes are kept.
+    #[serde(with = "komandorr_config::duration")]
+    pub keep_five_minutes: Duration,
+    /// How long volumes of an hour are kept.
+    #[serde(with = "komandorr_config::duration")]
+    pub keep_hours: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: "data/komandorr.duckdb".into(),
+            samples_per_service: 1000,
+            keep_five_minutes: 400 * DAY,
+            // The mean Gregorian year, as the settings read "10 years".
+            keep_hours: Duration::from_secs(10 * 31_556_952),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What is going on now, in memory: the last samples of every service, their
+//! speeds and volumes. The dashboard and every live page are served from here
+//! and never wait for DuckDB.
+
+mod current;
+mod fleet;
+mod periods;
+mod service;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{Timestamp, tz::TimeZone};
+use komandorr_wire::ServiceId;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+pub use current::{Current, State, Volume};
+pub use fleet::{FLEET_SLOT_MS, FleetSlot};
+pub use service::{AgentState, InterfaceState, KEPT_SAMPLES, RecentSample};
+
+use crate::{
+    batch::{Batch, Row},
+    bucket::{FIVE_MINUTES_MS, share_out},
+    registry::Registry,
+};
+use fleet::Fleet;
+use periods::Periods;
+pub(crate) use periods::Spans;
+use service::ServiceLive;
+
+/// The live state of all services.
+#[derive(Debug)]
+pub struct Live {
+    registry: Arc<Registry>,
+    periods: Periods,
+    state: RwLock<LiveState>,
+    version: watch::Sender<u64>,
+}
+
+/// What changes with every commit.
+#[derive(Debug, Default)]
+struct LiveState {
+    /// By the store's number.
+    services: BTreeMap<i32, ServiceLive>,
+    fleet: Fleet,
+}
+
+/// What the store knew of a service when the program started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StoredVolumes {
+    pub(crate) total: Volume,
+    pub(crate) today: Volume,
+    pub(crate) month: Volume,
+}
+
+impl Live {
+    pub(crate) fn new(registry: Arc<Registry>, zone: TimeZone) -> Self {
+        Self {
+            registry,
+            periods: Periods::new(zone),
+            state: RwLock::default(),
+            version: watch::Sender::new(0),
+        }
+    }
+
+    /// A number that changes whenever anything here does.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// The time zone in which days and months are cut.
+    pub fn zone(&self) -> &TimeZone {
+        self.periods.zone()
+    }
+
+    /// Every registered service, in the order of ids.
+    pub fn current(&self, now: Timestamp) -> Vec<Current> {
+        let spans = self.periods.at(now);
+        let services = self.registry.services();
+        let state = self.state.read();
+        services
+            .iter()
+            .map(|service| Current::of(service, state.services.get(&service.number), now, spans))
+            .collect()
+    }
+
+    /// One service; `None` when it is not registered.
+    pub fn one(&self, id: &ServiceId, now: Timestamp) -> Option<Current> {
+        let service = self.registry.get(id.as_str())?;
+        let state = self.state.read();
+        let live = state.services.get(&service.number);
+        Some(Current::of(&service, live, now, self.periods.at(now)))
+    }
+
+    /// The last samples of a service, oldest first; at most [`KEPT_SAMPLES`].
+    pub fn recent(&self, id: &ServiceId) -> Vec<RecentSample> {
+        self.with(id, |live| live.recent().copied().collect()).unwrap_or_default()
+    }
+
+    /// The interfaces that a service's agent reported last.
+    pub fn interfaces(&self, id: &ServiceId) -> Vec<InterfaceState> {
+        self.with(id, |live| live.interfaces().to_vec()).unwrap_or_default()
+    }
+
+    /// The agents that reported as this service in the last hour; more than
+    /// one is a mistake of configuration.
+    pub fn agents(&self, id: &ServiceId, now: Timestamp) -> Vec<AgentState> {
+        self.with(id, |live| live.agents(now)).unwrap_or_default()
+    }
+
+    /// The sum of all services over the last hour, in slots of
+    /// [`FLEET_SLOT_MS`], oldest first.
+    pub fn fleet_last_hour(&self, now: Timestamp) -> Vec<FleetSlot> {
+        self.state.read().fleet.last_hour(now)
+    }
+
+    fn with<T>(&self, id: &ServiceId, get: impl FnOnce(&ServiceLive) -> T) -> Option<T> {
+        let service = self.registry.get(id.as_str())?;
+        self.state.read().services.get(&service.number).map(get)
+    }
+
+    /// Takes up what the store holds of a service.
+    pub(crate) fn restore(&self, service_no: i32, volumes: StoredVolumes) {
+        let spans = self.periods.at(Timestamp::now());
+        let mut state = self.state.write();
+        state.services.entry(service_no).or_default().restore(volumes, spans);
+    }
+
+    /// Takes up a stored sample, whose volume is in the stored sums already.
+    pub(crate) fn restore_sample(&self, row: &Row) {
+        let mut state = self.state.write();
+        state.services.entry(row.service_no).or_default().observe(row);
+        state.fleet.add(row);
+    }
+
+    /// Takes up what was just committed.
+    pub(crate) fn apply(&self, batch: &Batch) {
+        let spans = self.periods.at(Timestamp::now());
+        let mut state = self.state.write();
+        for row in &batch.rows {
+            let service = state.services.entry(row.service_no).or_default();
+            service.observe(row);
+            let sample = &row.sample;
+            service.count(sample.up, sample.down);
+            let shares = share_out(
+                row.ended_ms,
+                sample.interval_ms,
+                sample.up,
+                sample.down,
+                FIVE_MINUTES_MS,
+            );
+            for share in shares {
+                service.count_in_periods(&share, spans);
+            }
+            state.fleet.add(row);
+        }
+        drop(state);
+        self.version.send_modify(|version| *version += 1);
+    }
+}

@@ -1,0 +1,219 @@
+//! One service's live state.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use komandorr_wire::Interface;
+
+use super::{StoredVolumes, Volume, periods::Spans};
+use crate::{
+    batch::Row,
+    bucket::{Share, speed},
+};
+
+/// How many of a service's last samples are kept in memory, as in the seed.
+pub const KEPT_SAMPLES: usize = 100;
+/// From how many of an agent's last samples its clock's offset is estimated.
+const OFFSET_SAMPLES: usize = 20;
+/// How long an agent that went away is still shown, milliseconds.
+const AGENT_SHOWN_MS: i64 = 3_600_000;
+/// Interval of an agent of which only one sample over a gap is known.
+const DEFAULT_INTERVAL_MS: u64 = 5_000;
+
+/// One of the last samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecentSample {
+    /// End of the interval.
+    pub ended_at: Timestamp,
+    /// When it arrived.
+    pub arrived_at: Timestamp,
+    /// Length of the interval, milliseconds.
+    pub interval_ms: u64,
+    /// Bytes sent in it.
+    pub up_bytes: u64,
+    /// Bytes received in it.
+    pub down_bytes: u64,
+    /// Capacity per direction that the agent reported, bytes per second.
+    pub capacity_bytes_per_second: Option<u64>,
+    /// Load of the host's processors.
+    pub cpu_percent: Option<f32>,
+    /// Memory of the host in use.
+    pub memory_percent: Option<f32>,
+    /// It covers time in which the agent did not run.
+    pub gap: bool,
+}
+
+impl RecentSample {
+    /// Mean speed of sending, bytes per second.
+    pub fn up_bytes_per_second(&self) -> u64 {
+        speed(self.up_bytes, self.interval_ms)
+    }
+
+    /// Mean speed of receiving, bytes per second.
+    pub fn down_bytes_per_second(&self) -> u64 {
+        speed(self.down_bytes, self.interval_ms)
+    }
+}
+
+/// An interface as its agent reported it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceState {
+    /// Its part of the last sample.
+    pub interface: Interface,
+    /// Length of that sample's interval, milliseconds.
+    pub interval_ms: u64,
+}
+
+/// An agent that reports as this service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentState {
+    /// Identity of its state on disk, as the store numbers it.
+    pub agent_no: i32,
+    /// When its last sample arrived.
+    pub last_seen: Timestamp,
+    /// By how much our clock is ahead of its clock, milliseconds: the least
+    /// delay of its last samples, so that a slow network adds nothing.
+    pub clock_offset_ms: i64,
+    /// Its clock was impossible, and the arrival was taken instead.
+    pub clock_corrected: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ServiceLive {
+    /// Oldest first, by end.
+    recent: VecDeque<RecentSample>,
+    interfaces: Vec<InterfaceState>,
+    agents: Vec<AgentLive>,
+    pub(super) total: Volume,
+    today: (i64, Volume),
+    month: (i64, Volume),
+}
+
+#[derive(Debug)]
+struct AgentLive {
+    state: AgentState,
+    delays_ms: VecDeque<i64>,
+}
+
+impl ServiceLive {
+    pub(super) fn restore(&mut self, volumes: StoredVolumes, spans: Spans) {
+        self.total = volumes.total;
+        self.today = (spans.day_ms, volumes.today);
+        self.month = (spans.month_ms, volumes.month);
+    }
+
+    /// Takes a sample among the last ones; late ones find their place by time.
+    pub(super) fn observe(&mut self, row: &Row) {
+        let sample = RecentSample::of(row);
+        let newest = self.recent.back().is_none_or(|last| last.ended_at <= sample.ended_at);
+        let at = self.recent.partition_point(|known| known.ended_at <= sample.ended_at);
+        self.recent.insert(at, sample);
+        if self.recent.len() > KEPT_SAMPLES {
+            self.recent.pop_front();
+        }
+        if newest && !row.sample.interfaces.is_empty() {
+            let state = |interface: &Interface| InterfaceState {
+                interface: interface.clone(),
+                interval_ms: row.sample.interval_ms,
+            };
+            self.interfaces = row.sample.interfaces.iter().map(state).collect();
+        }
+        self.observe_agent(row, sample.arrived_at);
+    }
+
+    fn observe_agent(&mut self, row: &Row, arrived_at: Timestamp) {
+        let Some(agent_no) = row.agent_no else { return };
+        let stamped = row.sample.ended_ms.unwrap_or(row.arrived_ms);
+        let delay_ms = row.arrived_ms.saturating_sub(stamped);
+        let at = self.agents.iter().position(|agent| agent.state.agent_no == agent_no);
+        let mut agent = at.map(|at| self.agents.swap_remove(at)).unwrap_or_else(|| AgentLive {
+            state: AgentState {
+                agent_no,
+                last_seen: arrived_at,
+                clock_offset_ms: delay_ms,
+                clock_corrected: false,
+            },
+            delays_ms: VecDeque::new(),
+        });
+        agent.delays_ms.push_back(delay_ms);
+        if agent.delays_ms.len() > OFFSET_SAMPLES {
+            agent.delays_ms.pop_front();
+        }
+        agent.state.last_seen = agent.state.last_seen.max(arrived_at);
+        agent.state.clock_corrected = row.clock_corrected;
+        agent.state.clock_offset_ms = agent.delays_ms.iter().copied().min().unwrap_or_default();
+        self.agents.push(agent);
+        let oldest = arrived_at.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
+        self.agents.retain(|agent| agent.state.last_seen.as_millisecond() >= oldest);
+    }
+
+    pub(super) fn count(&mut self, up: u64, down: u64) {
+        self.total.add(up, down);
+    }
+
+    /// Adds a five-minute share to today and this month where it lies in them.
+    pub(super) fn count_in_periods(&mut self, share: &Share, spans: Spans) {
+        let periods = [
+            (&mut self.today, spans.day_ms, spans.next_day_ms),
+            (&mut self.month, spans.month_ms, spans.next_month_ms),
+        ];
+        for ((start_ms, volume), from_ms, to_ms) in periods {
+            if *start_ms != from_ms {
+                (*start_ms, *volume) = (from_ms, Volume::default());
+            }
+            if (from_ms..to_ms).contains(&share.bucket_ms) {
+                volume.add(share.up, share.down);
+            }
+        }
+    }
+
+    pub(super) fn today(&self, spans: Spans) -> Volume {
+        if self.today.0 == spans.day_ms { self.today.1 } else { Volume::default() }
+    }
+
+    pub(super) fn month(&self, spans: Spans) -> Volume {
+        if self.month.0 == spans.month_ms { self.month.1 } else { Volume::default() }
+    }
+
+    pub(super) fn recent(&self) -> impl ExactSizeIterator<Item = &RecentSample> {
+        self.recent.iter()
+    }
+
+    pub(super) fn last(&self) -> Option<&RecentSample> {
+        self.recent.back()
+    }
+
+    /// The agent's interval: of the last sample that covers no gap.
+    pub(super) fn interval_ms(&self) -> u64 {
+        let regular = self.recent.iter().rev().find(|sample| !sample.gap);
+        regular.map_or(DEFAULT_INTERVAL_MS, |sample| sample.interval_ms)
+    }
+
+    pub(super) fn interfaces(&self) -> &[InterfaceState] {
+        &self.interfaces
+    }
+
+    pub(super) fn agents(&self, now: Timestamp) -> Vec<AgentState> {
+        let oldest = now.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
+        let shown = |agent: &&AgentLive| agent.state.last_seen.as_millisecond() >= oldest;
+        self.agents.iter().filter(shown).map(|agent| agent.state.clone()).collect()
+    }
+}
+
+impl RecentSample {
+    fn of(row: &Row) -> Self {
+        let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
+        let sample = &row.sample;
+        Self {
+            ended_at: time(row.ended_ms),
+            arrived_at: time(row.arrived_ms),
+            interval_ms: sample.interval_ms,
+            up_bytes: sample.up,
+            down_bytes: sample.down,
+            capacity_bytes_per_second: sample.capacity,
+            cpu_percent: sample.cpu_percent,
+            memory_percent: sample.memory_percent,
+            gap: sample.gap,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Buckets folded into points, periods and summaries. Pure.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{PeriodVolume, Range, query::BucketRow};
+use crate::{bucket::speed, live::Volume};
+
+/// One point of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Point {
+    /// Start of the bucket.
+    pub t: Timestamp,
+    /// Bytes sent in it.
+    pub up_bytes: u64,
+    /// Bytes received in it.
+    pub down_bytes: u64,
+    /// Mean over the covered time.
+    pub up_bytes_per_second: u64,
+    /// Mean over the covered time.
+    pub down_bytes_per_second: u64,
+    /// Highest speed of a sample in it.
+    pub up_peak_bytes_per_second: u64,
+    /// Highest speed of a sample in it.
+    pub down_peak_bytes_per_second: u64,
+    /// Share of the bucket that samples cover, 0 to 1.
+    pub coverage: f64,
+}
+
+/// The highest speed in a range, and when it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Peak {
+    /// Of one service the highest speed of a sample, of several together the
+    /// highest mean of a bucket.
+    pub bytes_per_second: u64,
+    /// Start of the bucket in which it was.
+    pub at: Timestamp,
+}
+
+/// A range in a few figures, per direction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Summary {
+    /// Begin of the range, cut at whole buckets.
+    pub from: Timestamp,
+    /// End of the range, cut at whole buckets.
+    pub to: Timestamp,
+    /// Bytes sent.
+    pub up_bytes: u64,
+    /// Bytes received.
+    pub down_bytes: u64,
+    /// Mean over the covered time; none without data.
+    pub up_mean_bytes_per_second: Option<u64>,
+    /// Mean over the covered time; none without data.
+    pub down_mean_bytes_per_second: Option<u64>,
+    /// Highest speed of sending.
+    pub up_peak: Option<Peak>,
+    /// Highest speed of receiving.
+    pub down_peak: Option<Peak>,
+    /// 95th percentile of the buckets' means: the smallest that at least 95 %
+    /// of them do not exceed (nearest rank), as burstable billing counts.
+    pub up_p95_bytes_per_second: Option<u64>,
+    /// The same of receiving.
+    pub down_p95_bytes_per_second: Option<u64>,
+    /// Share of the range, as far as it is past, that samples cover: 0 to 1.
+    pub coverage: f64,
+}
+
+impl Point {
+    pub(super) fn of_sample(t: Timestamp, interval_ms: u64, up: u64, down: u64) -> Self {
+        let (up_speed, down_speed) = (speed(up, interval_ms), speed(down, interval_ms));
+        Self {
+            t,
+            up_bytes: up,
+            down_bytes: down,
+            up_bytes_per_second: up_speed,
+            down_bytes_per_second: down_speed,
+            up_peak_bytes_per_second: up_speed,
+            down_peak_bytes_per_second: down_speed,
+            coverage: 1.0,
+        }
+    }
+}
+
+impl Summary {
+    /// Of one row a bucket of `length_ms`, of `members` services together.
+    pub(super) fn of(rows: &[BucketRow], range: Range, length_ms: i64, members: usize) -> Self {
+        let volume = total(rows);
+        let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
+        // Of several services, bytes over the time that each of them covered.
+        let mean = |bytes: u64| {
+            let members = u64::try_from(members.max(1)).unwrap_or(1);
+            (covered_ms > 0).then(|| speed(bytes, covered_ms).saturating_mul(members))
+        };
+        let past = range.to.min(Timestamp::now()).as_millisecond() - range.from.as_millisecond();
+        let past = u64::try_from(past.max(length_ms)).unwrap_or(1);
+        let whole = past.saturating_mul(u64::try_from(members.max(1)).unwrap_or(1));
+        Self {
+            from: range.from,
+            to: range.to,
+            up_bytes: volume.up_bytes,
+            down_bytes: volume.down_bytes,
+            up_mean_bytes_per_second: mean(volume.up_bytes),
+            down_mean_bytes_per_second: mean(volume.down_bytes),
+            up_peak: peak(rows, |row| row.up_peak),
+            down_peak: peak(rows, |row| row.down_peak),
+            up_p95_bytes_per_second: percentile_95(rows.iter().map(|row| row.up_mean).collect()),
+            down_p95_bytes_per_second: percentile_95(
+                rows.iter().map(|row| row.down_mean).collect(),
+            ),
+            coverage: share(covered_ms, whole),
+        }
+    }
+}
+
+/// The earliest of the highest.
+fn peak(rows: &[BucketRow], of: fn(&BucketRow) -> u64) -> Option<Peak> {
+    let highest = rows.iter().map(of).max()?;
+    let row = rows.iter().find(|row| of(row) == highest)?;
+    let at = Timestamp::from_millisecond(row.start_ms).unwrap_or_default();
+    Some(Peak { bytes_per_second: highest, at })
+}
+
+/// Nearest rank: the value at `ceil(0.95 n)` of the sorted ones.
+pub(super) fn percentile_95(mut values: Vec<u64>) -> Option<u64> {
+    let rank = (values.len() * 95).div_ceil(100);
+    let (_, value, _) = values.get_mut(..)?.select_nth_unstable_checked(rank.checked_sub(1)?)?;
+    Some(*value)
+}
+
+/// `select_nth_unstable` that answers `None` instead of panicking.
+trait SelectChecked {
+    fn select_nth_unstable_checked(
+        &mut self,
+        at: usize,
+    ) -> Option<(&mut [u64], &mut u64, &mut [u64])>;
+}
+
+impl SelectChecked for [u64] {
+    fn select_nth_unstable_checked(
+        &mut self,
+        at: usize,
+    ) -> Option<(&mut [u64], &mut u64, &mut [u64])> {
+        (at < self.len()).then(|| self.select_nth_unstable(at))
+    }
+}
+
+fn total(rows: &[BucketRow]) -> Volume {
+    let mut volume = Volume::default();
+    for row in rows {
+        volume.add(row.up, row.down);
+    }
+    volume
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds of centuries fit 53 bits")]
+    let share = part as f64 / whole.max(1) as f64;
+    share.clamp(0.0, 1.0)
+}
+
+/// Rows in the order of time, cut at the ends of periods in the same order.
+fn cut<'a>(
+    rows: &'a [BucketRow],
+    periods: &'a [(Timestamp, Timestamp)],
+) -> impl Iterator<Item = ((Timestamp, Timestamp), &'a [BucketRow])> {
+    let mut rest = rows;
+    periods.iter().map(move |&(start, end)| {
+        let before = rest.partition_point(|row| row.start_ms < start.as_millisecond());
+        rest = rest.get(before..).unwrap_or_default();
+        let inside = rest.partition_point(|row| row.start_ms < end.as_millisecond());
+        let (rows, later) = rest.split_at(inside);
+        rest = later;
+        ((start, end), rows)
+    })
+}
+
+/// A point for each period in which there is data.
+pub(super) fn points(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> Vec<Point> {
+    let point = |((start, end), rows): ((Timestamp, Timestamp), &[BucketRow])| {
+        let volume = total(rows);
+        let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
+        let length = u64::try_from(end.as_millisecond() - start.as_millisecond()).unwrap_or(1);
+        // One bucket has its mean already, which of several services is a sum.
+        let mean = |bytes, own: fn(&BucketRow) -> u64| match rows {
+            [row] => own(row),
+            _ => speed(bytes, covered_ms),
+        };
+        (!rows.is_empty()).then(|| Point {
+            t: start,
+            up_bytes: volume.up_bytes,
+            down_bytes: volume.down_bytes,
+            up_bytes_per_second: mean(volume.up_bytes, |row| row.up_mean),
+            down_bytes_per_second: mean(volume.down_bytes, |row| row.down_mean),
+            up_peak_bytes_per_second: rows.iter().map(|row| row.up_peak).max().unwrap_or_default(),
+            down_peak_bytes_per_second: rows
+                .iter()
+                .map(|row| row.down_peak)
+                .max()
+                .unwrap_or_default(),
+            coverage: share(covered_ms, length),
+        })
+    };
+    cut(rows, periods).filter_map(point).collect()
+}
+
+/// The volume of every period, those without data included.
+pub(super) fn volumes(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> Vec<PeriodVolume> {
+    cut(rows, periods)
+        .map(|((start, end), rows)| PeriodVolume {
+            start,
+            end,
+            volume: total(rows),
+            covered_ms: rows.iter().map(|row| row.covered_ms).sum(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_percentile_is_the_nearest_rank(values in prop::collection::vec(any::<u64>(), 1..300)) {
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let value = percentile_95(values).unwrap();
+            let at_most = sorted.iter().filter(|&&other| other <= value).count();
+            let below = sorted.iter().filter(|&&other| other < value).count();
+            prop_assert!(at_most * 100 >= sorted.len() * 95);
+            prop_assert!(below * 100 < sorted.len() * 95);
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_percentile() {
+        assert_eq!(percentile_95(Vec::new()), None);
+        assert_eq!(percentile_95(vec![7]), Some(7));
+        assert_eq!(percentile_95((1..=100).collect()), Some(95));
+    }
+}

@@ -1,0 +1,204 @@
+//! The registered services and the credentials of agents and readers: kept in
+//! DuckDB, answered from memory.
+
+mod credential;
+mod persist;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use duckdb::Connection;
+use jiff::Timestamp;
+use komandorr_wire::ServiceId;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+pub use credential::{Credential, Role, Token};
+
+/// A registered service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The store's number for it, never used twice.
+    pub number: i32,
+    /// Its id.
+    pub id: ServiceId,
+    /// What people call it.
+    pub name: String,
+    /// The group it is shown in.
+    pub group: Option<String>,
+    /// `app`, `website`, `panel`, `project` or `server`, as in the original.
+    pub kind: String,
+    /// Its address for people; may be empty.
+    pub url: String,
+    /// A line about it.
+    pub description: Option<String>,
+    /// A picture's name, as in the original.
+    pub icon: Option<String>,
+    /// Capacity per direction that a person set, bytes per second; beats what
+    /// its agent reports.
+    pub capacity_bytes_per_second: Option<u64>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+}
+
+/// What a person says of a service, new or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServiceDetails {
+    /// What people call it; empty: its id.
+    pub name: String,
+    /// The group it is shown in.
+    pub group: Option<String>,
+    /// `app`, `website`, `panel`, `project` or `server`; empty: `server`.
+    pub kind: String,
+    /// Its address for people; may be empty.
+    pub url: String,
+    /// A line about it.
+    pub description: Option<String>,
+    /// A picture's name.
+    pub icon: Option<String>,
+    /// Capacity per direction, bytes per second.
+    pub capacity_bytes_per_second: Option<u64>,
+}
+
+/// Why the registry did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The id or name is taken.
+    #[error("\"{0}\" exists already: choose another name")]
+    Exists(String),
+    /// There is none of that name.
+    #[error("there is no \"{0}\"")]
+    Unknown(String),
+    /// The store failed.
+    #[error("the database did not take the change: {0}")]
+    Store(String),
+}
+
+impl From<duckdb::Error> for RegistryError {
+    fn from(error: duckdb::Error) -> Self {
+        Self::Store(crate::store::one_line(&error))
+    }
+}
+
+/// Services and credentials.
+#[derive(Debug)]
+pub struct Registry {
+    /// For changes, which are rare and one at a time.
+    connection: Mutex<Connection>,
+    services: RwLock<BTreeMap<ServiceId, Arc<Service>>>,
+    credentials: RwLock<Vec<Credential>>,
+    version: watch::Sender<u64>,
+}
+
+impl Registry {
+    /// Reads what the store holds.
+    pub(crate) fn load(connection: Connection) -> duckdb::Result<Self> {
+        let services = persist::services(&connection)?;
+        let credentials = persist::credentials(&connection)?;
+        let by_id = services.into_iter().map(|s| (s.id.clone(), Arc::new(s))).collect();
+        Ok(Self {
+            connection: Mutex::new(connection),
+            services: RwLock::new(by_id),
+            credentials: RwLock::new(credentials),
+            version: watch::Sender::new(0),
+        })
+    }
+
+    /// A number that changes with every change of a service.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// All services in the order of their ids.
+    pub fn services(&self) -> Vec<Arc<Service>> {
+        self.services.read().values().cloned().collect()
+    }
+
+    /// One service.
+    pub fn get(&self, id: &str) -> Option<Arc<Service>> {
+        self.services.read().get(id).cloned()
+    }
+
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.services.read().len()
+    }
+
+    /// Whether there is no service yet.
+    pub fn is_empty(&self) -> bool {
+        self.services.read().is_empty()
+    }
+
+    /// The number of a service, which is registered under its id if it is not
+    /// known yet.
+    pub(crate) fn ensure(&self, id: &ServiceId) -> Result<i32, RegistryError> {
+        if let Some(service) = self.get(id.as_str()) {
+            return Ok(service.number);
+        }
+        match self.register(id, ServiceDetails::default()) {
+            Ok(service) => Ok(service.number),
+            // Somebody else was a moment faster.
+            Err(RegistryError::Exists(_)) => self
+                .get(id.as_str())
+                .map(|s| s.number)
+                .ok_or(RegistryError::Unknown(id.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Registers a service without a credential.
+    pub fn register(
+        &self,
+        id: &ServiceId,
+        details: ServiceDetails,
+    ) -> Result<Arc<Service>, RegistryError> {
+        let connection = self.connection.lock();
+        if self.get(id.as_str()).is_some() {
+            return Err(RegistryError::Exists(id.to_string()));
+        }
+        let service = persist::insert(&connection, id, details)?;
+        let service = Arc::new(service);
+        self.services.write().insert(id.clone(), Arc::clone(&service));
+        self.changed();
+        Ok(service)
+    }
+
+    /// Registers a service and makes the token of its agent, which is not kept.
+    pub fn create(
+        &self,
+        id: &ServiceId,
+        details: ServiceDetails,
+    ) -> Result<(Arc<Service>, Token), RegistryError> {
+        let service = self.register(id, details)?;
+        let token = self.rotate_token(id, std::time::Duration::ZERO)?;
+        Ok((service, token))
+    }
+
+    /// Changes what people say of a service.
+    pub fn update(
+        &self,
+        id: &ServiceId,
+        details: ServiceDetails,
+    ) -> Result<Arc<Service>, RegistryError> {
+        let connection = self.connection.lock();
+        let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
+        let service = Arc::new(persist::update(&connection, &old, details)?);
+        self.services.write().insert(id.clone(), Arc::clone(&service));
+        self.changed();
+        Ok(service)
+    }
+
+    /// Removes a service with its credentials and all its traffic.
+    pub fn remove(&self, id: &ServiceId) -> Result<(), RegistryError> {
+        let connection = self.connection.lock();
+        let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
+        persist::remove(&connection, old.number)?;
+        self.services.write().remove(id);
+        self.credentials.write().retain(|known| known.service_no != Some(old.number));
+        self.changed();
+        Ok(())
+    }
+
+    fn changed(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! The registry's tables.
+
+use duckdb::{Connection, Row, params};
+use jiff::Timestamp;
+use komandorr_wire::ServiceId;
+
+use super::{Credential, Role, Service, ServiceDetails};
+
+/// Kind of a service whose kind nobody named.
+const DEFAULT_KIND: &str = "server";
+
+const SELECT_SERVICES: &str = "
+    SELECT service_no, id, name, \"group\", kind, url, description, icon,
+           capacity_bytes_per_second, epoch_ms(created_at)
+    FROM service ORDER BY service_no";
+
+pub(super) fn services(connection: &Connection) -> duckdb::Result<Vec<Service>> {
+    let mut statement = connection.prepare(SELECT_SERVICES)?;
+    let rows = statement.query_map([], service)?;
+    // An id that this version would not take cannot be addressed: leave it out.
+    rows.filter_map(Result::transpose).collect()
+}
+
+fn service(row: &Row<'_>) -> duckdb::Result<Option<Service>> {
+    let Ok(id) = ServiceId::new(&row.get::<_, String>(1)?) else { return Ok(None) };
+    Ok(Some(Service {
+        number: row.get(0)?,
+        id,
+        name: row.get(2)?,
+        group: row.get(3)?,
+        kind: row.get(4)?,
+        url: row.get(5)?,
+        description: row.get(6)?,
+        icon: row.get(7)?,
+        capacity_bytes_per_second: row.get(8)?,
+        created_at: timestamp(row.get(9)?),
+    }))
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    id: &ServiceId,
+    details: ServiceDetails,
+) -> duckdb::Result<Service> {
+    let number = connection.query_row("SELECT nextval('service_no')::INTEGER", [], |r| r.get(0))?;
+    let created_at = Timestamp::from_millisecond(Timestamp::now().as_millisecond());
+    let service = described(number, id, details, created_at.unwrap_or_default());
+    write(connection, &service)?;
+    Ok(service)
+}
+
+pub(super) fn update(
+    connection: &Connection,
+    old: &Service,
+    details: ServiceDetails,
+) -> duckdb::Result<Service> {
+    let service = described(old.number, &old.id, details, old.created_at);
+    connection.execute_batch("BEGIN")?;
+    let replaced = connection
+        .execute("DELETE FROM service WHERE service_no = ?", [service.number])
+        .and_then(|_| write(connection, &service));
+    finish(connection, replaced)?;
+    Ok(service)
+}
+
+fn described(
+    number: i32,
+    id: &ServiceId,
+    details: ServiceDetails,
+    created_at: Timestamp,
+) -> Service {
+    let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
+    Service {
+        number,
+        id: id.clone(),
+        name: or(details.name, id.as_str()),
+        group: details.group.filter(|group| !group.is_empty()),
+        kind: or(details.kind, DEFAULT_KIND),
+        url: details.url,
+        description: details.description,
+        icon: details.icon,
+        capacity_bytes_per_second: details.capacity_bytes_per_second,
+        created_at,
+    }
+}
+
+fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
+    connection
+        .execute(
+            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp_ms(?))",
+            params![
+                s.number,
+                s.id.as_str(),
+                s.name,
+                s.group,
+                s.kind,
+                s.url,
+                s.description,
+                s.icon,
+                s.capacity_bytes_per_second,
+                s.created_at.as_millisecond()
+            ],
+        )
+        .map(drop)
+}
+
+/// Tables that hold something of a service.
+const TABLES_OF_A_SERVICE: [&str; 7] = [
+    "credential",
+    "sample",
+    "recent_volume",
+    "five_minute_volume",
+    "hour_volume",
+    "interface_volume",
+    "service",
+];
+
+pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()> {
+    connection.execute_batch("BEGIN")?;
+    let removed = TABLES_OF_A_SERVICE.iter().try_for_each(|table| {
+        connection.execute(&format!("DELETE FROM {table} WHERE service_no = ?"), [number]).map(drop)
+    });
+    finish(connection, removed)
+}
+
+fn finish(connection: &Connection, done: duckdb::Result<()>) -> duckdb::Result<()> {
+    match done {
+        Ok(()) => connection.execute_batch("COMMIT"),
+        Err(error) => {
+            if let Err(error) = connection.execute_batch("ROLLBACK") {
+                tracing::debug!(%error, "rolling back a failed change of the registry");
+            }
+            Err(error)
+        }
+    }
+}
+
+pub(super) fn credentials(connection: &Connection) -> duckdb::Result<Vec<Credential>> {
+    let mut statement = connection.prepare(
+        "SELECT name, role, service_no, hash, epoch_ms(created_at), epoch_ms(expires_at)
+         FROM credential",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Credential {
+            name: row.get(0)?,
+            role: if row.get::<_, String>(1)? == "agent" { Role::Agent } else { Role::Reader },
+            service_no: row.get(2)?,
+            hash: row.get(3)?,
+            created_at: timestamp(row.get(4)?),
+            expires_at: row.get::<_, Option<i64>>(5)?.map(timestamp),
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn insert_credential(connection: &Connection, fresh: &Credential) -> duckdb::Result<()> {
+    connection
+        .execute(
+            "INSERT INTO credential VALUES (?, ?, ?, ?, make_timestamp_ms(?), make_timestamp_ms(?))",
+            params![
+                fresh.name,
+                fresh.role.as_str(),
+                fresh.service_no,
+                fresh.hash,
+                fresh.created_at.as_millisecond(),
+                fresh.expires_at.map(Timestamp::as_millisecond)
+            ],
+        )
+        .map(drop)
+}
+
+/// Adds a credential; those of the same name and role end at `until`.
+pub(super) fn replace_credential(
+    connection: &Connection,
+    fresh: &Credential,
+    until: Timestamp,
+) -> duckdb::Result<()> {
+    let until_ms = until.as_millisecond();
+    connection.execute_batch("BEGIN")?;
+    let replaced = connection
+        .execute(
+            "UPDATE credential
+             SET expires_at = least(coalesce(expires_at, make_timestamp_ms(?)), make_timestamp_ms(?))
+             WHERE role = ? AND name = ?",
+            params![until_ms, until_ms, fresh.role.as_str(), fresh.name],
+        )
+        .and_then(|_| {
+            connection.execute(
+                "DELETE FROM credential WHERE expires_at <= make_timestamp_ms(?)",
+                [Timestamp::now().as_millisecond()],
+            )
+        })
+        .and_then(|_| insert_credential(connection, fresh));
+    finish(connection, replaced)
+}
+
+pub(super) fn remove_credential(
+    connection: &Connection,
+    role: Role,
+    name: &str,
+) -> duckdb::Result<()> {
+    connection
+        .execute("DELETE FROM credential WHERE role = ? AND name = ?", params![role.as_str(), name])
+        .map(drop)
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! What the store holds, taken up at the start: stored ranges, volumes, the
+//! last samples.
+
+use std::collections::HashMap;
+
+use duckdb::{Connection, params};
+use jiff::Timestamp;
+use komandorr_wire::{AgentSeq, Sample};
+
+use crate::{
+    batch::{Batcher, Row},
+    live::{KEPT_SAMPLES, Live, Spans, StoredVolumes, Volume},
+    ranges::RangeSet,
+};
+
+/// Fills the live state, and gives a batcher that knows what is stored.
+pub(crate) fn restore(connection: &Connection, live: &Live) -> duckdb::Result<Batcher> {
+    let spans = Spans::around(Timestamp::now(), live.zone());
+    for (service_no, volumes) in volumes(connection, spans)? {
+        live.restore(service_no, volumes);
+    }
+    for row in last_samples(connection)? {
+        live.restore_sample(&row);
+    }
+    batcher(connection)
+}
+
+fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {
+    let mut stored: HashMap<i32, Vec<(u64, u64)>> = HashMap::new();
+    let mut statement =
+        connection.prepare("SELECT agent_no, first_seq, last_seq FROM stored_range")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        stored.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
+    }
+    let mut batcher = Batcher::default();
+    let mut statement = connection.prepare("SELECT agent_no, identity FROM agent")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let number = row.get(0)?;
+        let ranges = RangeSet::from_ranges(stored.remove(&number).unwrap_or_default());
+        batcher.restore(number, &row.get::<_, String>(1)?, ranges);
+    }
+    Ok(batcher)
+}
+
+fn volumes(connection: &Connection, spans: Spans) -> duckdb::Result<Vec<(i32, StoredVolumes)>> {
+    let mut statement = connection.prepare(include_str!("sql/stored_volumes.sql"))?;
+    let rows = statement.query_map(
+        params![spans.day_ms, spans.next_day_ms, spans.month_ms, spans.next_month_ms],
+        |row| {
+            let volume = |at| -> duckdb::Result<Volume> {
+                Ok(Volume { up_bytes: row.get(at)?, down_bytes: row.get(at + 1)? })
+            };
+            let volumes = StoredVolumes { total: volume(1)?, today: volume(3)?, month: volume(5)? };
+            Ok((row.get(0)?, volumes))
+        },
+    )?;
+    rows.collect()
+}
+
+fn last_samples(connection: &Connection) -> duckdb::Result<Vec<Row>> {
+    let mut statement = connection.prepare(include_str!("sql/last_samples.sql"))?;
+    let rows = statement.query_map([KEPT_SAMPLES as u64], |row| {
+        let ended_ms = row.get(3)?;
+        let agent_no = row.get(1)?;
+        let seq: Option<u64> = row.get(2)?;
+        Ok(Row {
+            service_no: row.get(0)?,
+            agent_no,
+            ended_ms,
+            // When it arrived is not kept; its end is as good as we know.
+            arrived_ms: ended_ms,
+            clock_corrected: row.get(11)?,
+            sample: Sample {
+                interval_ms: row.get(4)?,
+                up: row.get(5)?,
+                down: row.get(6)?,
+                capacity: row.get(7)?,
+                cpu_percent: row.get(8)?,
+                memory_percent: row.get(9)?,
+                gap: row.get(10)?,
+                ended_ms: Some(ended_ms),
+                agent: seq.map(|seq| AgentSeq { agent: "".into(), seq: Some(seq) }),
+                ..Sample::default()
+            },
+        })
+    })?;
+    rows.collect()
+}

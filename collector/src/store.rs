@@ -1,0 +1,126 @@
+//! The DuckDB file: opening it, telling what is wrong with it, migrating it.
+
+mod migrate;
+
+use std::path::{Path, PathBuf};
+
+use duckdb::Connection;
+
+pub(crate) use migrate::{Migrated, migrate};
+
+/// Why the database cannot be used. One line: what is wrong, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder of the database cannot be made.
+    #[error("cannot make the data folder {}: {source}; make it writable or set storage.path", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error(
+        "the database {} is in use by another process: stop that one, or set storage.path to another file",
+        path.display()
+    )]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The system refuses to read or write it.
+    #[error("cannot read and write the database {}: permission denied; give this user the right to, or set storage.path", path.display())]
+    Denied {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// No DuckDB database, or a damaged one. It is left as it is.
+    #[error(
+        "{} is no DuckDB database that can be read ({reason}); restore a backup, or move it away to begin a new one",
+        path.display()
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// DuckDB's own words.
+        reason: String,
+    },
+    /// A database, but not ours.
+    #[error("the database {} belongs to another program: set storage.path to another file", path.display())]
+    Foreign {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// Written by a newer version of ours.
+    #[error(
+        "the database {} has schema {found}, but this program knows only up to {known}: run the version that wrote it, or a newer one",
+        path.display()
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The schema version in the file.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// Anything else that DuckDB says.
+    #[error("cannot open the database {}: {reason}", path.display())]
+    Failed {
+        /// The database file.
+        path: PathBuf,
+        /// DuckDB's own words.
+        reason: String,
+    },
+}
+
+/// Opens the database, which is made where it does not exist, and brings its
+/// schema up to date.
+pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    }
+    let connection = Connection::open(path).map_err(|error| explain(path, &error))?;
+    // Nothing is fetched from outside, and sums need no order of insertion.
+    connection
+        .execute_batch(
+            "SET autoinstall_known_extensions = false;
+             SET autoload_known_extensions = false;
+             SET preserve_insertion_order = false;",
+        )
+        .map_err(|error| explain(path, &error))?;
+    match migrate(&connection).map_err(|error| explain(path, &error))? {
+        Migrated::Current => Ok(connection),
+        Migrated::Foreign => Err(OpenError::Foreign { path: path.to_owned() }),
+        Migrated::Newer { found, known } => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known })
+        }
+    }
+}
+
+/// Turns DuckDB's words into what a person can act on.
+fn explain(path: &Path, error: &duckdb::Error) -> OpenError {
+    let path = path.to_owned();
+    let reason = one_line(error);
+    let has = |part: &str| reason.contains(part);
+    if has("Conflicting lock") || has("Could not set lock") {
+        OpenError::InUse { path }
+    } else if has("Permission denied") || has("Read-only file system") {
+        OpenError::Denied { path }
+    } else if has("not a valid DuckDB database")
+        || has("Corrupt")
+        || has("checksum")
+        || has("Serialization Error")
+        || has("Is a directory")
+    {
+        OpenError::Damaged { path, reason }
+    } else {
+        OpenError::Failed { path, reason }
+    }
+}
+
+/// DuckDB's message without its line breaks.
+pub(crate) fn one_line(error: &duckdb::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

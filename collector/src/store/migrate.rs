@@ -1,0 +1,68 @@
+//! Numbered migrations. One that has shipped is never edited.
+
+use duckdb::Connection;
+
+/// Every migration, in order; the schema's version is how many have run.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+
+/// How bringing the schema up to date went.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Migrated {
+    /// The schema is the one this program knows.
+    Current,
+    /// There are tables, but none of ours.
+    Foreign,
+    /// A newer program has written it.
+    Newer {
+        /// The version found.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+}
+
+/// Brings the schema up to date. Each migration is one transaction together
+/// with its version, so that an interrupted one has not happened.
+pub(crate) fn migrate(connection: &Connection) -> duckdb::Result<Migrated> {
+    let version = match current_version(connection)? {
+        Some(version) => version,
+        None if has_tables(connection)? => return Ok(Migrated::Foreign),
+        None => {
+            connection.execute_batch(
+                "CREATE TABLE komandorr_schema (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL);
+                 COMMENT ON TABLE komandorr_schema IS 'Migrations that have run.';",
+            )?;
+            0
+        }
+    };
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        return Ok(Migrated::Newer { found: version, known });
+    }
+    for (number, sql) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
+        connection.execute_batch(&format!(
+            "BEGIN;\n{sql}\nINSERT INTO komandorr_schema VALUES ({number}, now() AT TIME ZONE 'UTC');\nCOMMIT;"
+        ))?;
+    }
+    Ok(Migrated::Current)
+}
+
+fn current_version(connection: &Connection) -> duckdb::Result<Option<i64>> {
+    let ours: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM duckdb_tables() WHERE table_name = 'komandorr_schema' AND NOT internal",
+        [],
+        |row| row.get(0),
+    )?;
+    if !ours {
+        return Ok(None);
+    }
+    connection
+        .query_row("SELECT coalesce(max(version), 0) FROM komandorr_schema", [], |row| row.get(0))
+        .map(Some)
+}
+
+fn has_tables(connection: &Connection) -> duckdb::Result<bool> {
+    connection.query_row("SELECT count(*) > 0 FROM duckdb_tables() WHERE NOT internal", [], |row| {
+        row.get(0)
+    })
+}

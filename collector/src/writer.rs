@@ -1,0 +1,185 @@
+//! The one writer: takes what has gathered, commits it, acknowledges it, and
+//! takes what has gathered meanwhile.
+
+mod append;
+
+use std::{sync::Arc, time::Duration};
+
+use duckdb::Connection;
+use komandorr_wire::{DecodeError, Delivery, Message, Outcome, Sample, Settle, decode};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    batch::{Batch, Batcher},
+    live::Live,
+    registry::{Registry, RegistryError},
+    stats::Stats,
+    store::one_line,
+};
+
+/// Least time between two commits when little comes in: each costs about a
+/// millisecond and an fsync however small it is. The first message after a
+/// pause is not held back.
+const LINGER: Duration = Duration::from_millis(25);
+/// When this many messages wait, the writer does not linger.
+const MANY_MESSAGES: usize = 2_000;
+/// Most samples of one commit: bounds its memory and its time.
+const MAX_ROWS: usize = 50_000;
+/// Pauses between two tries of a commit that fails.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+
+/// What the writer's thread owns.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) batcher: Batcher,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) stats: Arc<Stats>,
+    /// Told after each commit, so that housekeeping sees the load.
+    pub(crate) committed: Arc<Notify>,
+}
+
+/// A payload's samples and the number of their service, or why it is refused.
+type Decoded = Result<(i32, Vec<Sample>), DecodeError>;
+
+/// The messages of one delivery, as they will be settled.
+struct Receipt {
+    settle: Arc<dyn Settle>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Writer {
+    /// Writes until all senders are gone and everything they sent is stored,
+    /// or until `stop` while the store takes nothing.
+    pub(crate) async fn run(
+        mut self,
+        mut deliveries: mpsc::Receiver<Delivery>,
+        stop: CancellationToken,
+    ) {
+        let mut gathered = Vec::new();
+        let mut next_commit = Instant::now();
+        while deliveries.recv_many(&mut gathered, MANY_MESSAGES).await > 0 {
+            gather(&mut deliveries, &mut gathered, next_commit).await;
+            let mut rest = gathered.drain(..).peekable();
+            while rest.peek().is_some() {
+                let (batch, receipts) = self.take(&mut rest);
+                if !self.commit(&batch, &stop).await {
+                    tracing::error!(
+                        messages = receipts.iter().map(|r| r.outcomes.len()).sum::<usize>(),
+                        "stopped while the database takes nothing: what waits is not acknowledged, its senders still have it"
+                    );
+                    return;
+                }
+                self.live.apply(&batch);
+                for receipt in receipts {
+                    receipt.settle.settle(&receipt.outcomes);
+                }
+            }
+            drop(rest);
+            next_commit = Instant::now() + LINGER;
+        }
+    }
+
+    /// Decodes deliveries into one batch, up to a bound.
+    fn take(&mut self, rest: &mut impl Iterator<Item = Delivery>) -> (Batch, Vec<Receipt>) {
+        let (mut batch, mut receipts) = (Batch::default(), Vec::new());
+        for delivery in rest {
+            let messages = delivery.messages.iter();
+            let decoded: Result<Vec<_>, RegistryError> =
+                messages.map(|message| self.decode(message)).collect();
+            let decoded = match decoded {
+                Ok(decoded) => decoded,
+                // Dropped unsettled: its sender still has it and comes again.
+                Err(error) => {
+                    tracing::error!(%error, "registering a service; its sample is not acknowledged");
+                    continue;
+                }
+            };
+            let mut outcomes = Vec::with_capacity(decoded.len());
+            for (message, decoded) in delivery.messages.iter().zip(decoded) {
+                outcomes.push(match decoded {
+                    Ok((number, samples)) => {
+                        for sample in samples {
+                            self.batcher.add(&mut batch, number, sample, message.arrived_ms);
+                        }
+                        Outcome::Stored
+                    }
+                    Err(error) => Outcome::Refused(error),
+                });
+            }
+            receipts.push(Receipt { settle: delivery.settle, outcomes });
+            if batch.rows.len() >= MAX_ROWS {
+                break;
+            }
+        }
+        (batch, receipts)
+    }
+
+    /// The samples of a message with the number of their service, which is
+    /// registered by its first valid sample.
+    fn decode(&self, message: &Message) -> Result<Decoded, RegistryError> {
+        match decode(&message.payload) {
+            Ok(samples) => Ok(Ok((self.registry.ensure(&message.service)?, samples))),
+            Err(error) => {
+                self.stats.refused(message, &error);
+                Ok(Err(error))
+            }
+        }
+    }
+
+    /// Commits a batch, as often as it takes: what is not stored is not
+    /// acknowledged, and what waits stays bounded because nobody takes more.
+    /// `false` when told to stop before it succeeded.
+    async fn commit(&self, batch: &Batch, stop: &CancellationToken) -> bool {
+        if batch.rows.is_empty() {
+            self.stats.committed(0, batch.repeated, Duration::ZERO);
+            return true;
+        }
+        let mut pause = RETRY_FIRST;
+        loop {
+            let begun = Instant::now();
+            match append::commit(&self.connection, batch) {
+                Ok(()) => {
+                    self.stats.committed(batch.rows.len(), batch.repeated, begun.elapsed());
+                    self.committed.notify_one();
+                    return true;
+                }
+                Err(error) => {
+                    let reason = one_line(&error);
+                    if self.stats.failed(&reason) {
+                        tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");
+                    }
+                }
+            }
+            if timeout(pause, stop.cancelled()).await.is_ok() {
+                return false;
+            }
+            pause = (pause * 2).min(RETRY_LONGEST);
+        }
+    }
+}
+
+/// Waits for more until the next commit is due, unless much waits already.
+async fn gather(
+    deliveries: &mut mpsc::Receiver<Delivery>,
+    gathered: &mut Vec<Delivery>,
+    until: Instant,
+) {
+    while messages(gathered) < MANY_MESSAGES {
+        tokio::select! {
+            biased;
+            count = deliveries.recv_many(gathered, MANY_MESSAGES) => if count == 0 { return },
+            () = sleep_until(until) => return,
+        }
+    }
+}
+
+fn messages(deliveries: &[Delivery]) -> usize {
+    deliveries.iter().map(|delivery| delivery.messages.len()).sum()
+}

@@ -1,0 +1,135 @@
+//! A batch as Arrow columns, appended in one transaction.
+
+use std::sync::Arc;
+
+use duckdb::{
+    Connection,
+    arrow::{
+        array::{
+            ArrayRef, BooleanArray, Float32Array, Int32Array, RecordBatch, StringArray,
+            TimestampMillisecondArray, UInt32Array, UInt64Array,
+        },
+        datatypes::{DataType, Field, Schema},
+    },
+};
+
+use crate::batch::Batch;
+
+/// Writes a batch and commits it; on an error nothing of it is there.
+pub(super) fn commit(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
+    connection.execute_batch("BEGIN")?;
+    let written = append(connection, batch).and_then(|()| connection.execute_batch("COMMIT"));
+    if written.is_err()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        // DuckDB has often rolled back by itself; then there is nothing to do.
+        tracing::debug!(%error, "rolling back a failed commit");
+    }
+    written
+}
+
+fn append(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
+    if !batch.agents.is_empty() {
+        let mut appender = connection.appender("agent")?;
+        for (number, identity) in &batch.agents {
+            appender.append_row(duckdb::params![number, &**identity])?;
+        }
+        appender.flush()?;
+    }
+    put(connection, "sample", samples(batch))?;
+    put(connection, "recent_volume", volumes(batch))?;
+    put(connection, "stored_range", ranges(batch))?;
+    if batch.interfaces.is_empty() {
+        return Ok(());
+    }
+    put(connection, "interface_volume", interfaces(batch))
+}
+
+fn put(connection: &Connection, table: &str, columns: Columns) -> duckdb::Result<()> {
+    let rows = columns.record_batch()?;
+    if rows.num_rows() == 0 {
+        return Ok(());
+    }
+    let mut appender = connection.appender(table)?;
+    appender.append_record_batch(rows)?;
+    appender.flush()
+}
+
+/// The columns of a table in its order.
+#[derive(Default)]
+struct Columns(Vec<(DataType, ArrayRef)>);
+
+impl Columns {
+    fn with(mut self, array: impl duckdb::arrow::array::Array + 'static) -> Self {
+        self.0.push((array.data_type().clone(), Arc::new(array)));
+        self
+    }
+
+    fn times(self, values: impl Iterator<Item = i64>) -> Self {
+        self.with(TimestampMillisecondArray::from_iter_values(values))
+    }
+
+    fn record_batch(self) -> duckdb::Result<RecordBatch> {
+        let fields: Vec<_> = (self.0.iter().enumerate())
+            .map(|(at, (kind, _))| Field::new(at.to_string(), kind.clone(), true))
+            .collect();
+        let arrays = self.0.into_iter().map(|(_, array)| array).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .map_err(|error| duckdb::Error::ToSqlConversionFailure(Box::new(error)))
+    }
+}
+
+fn samples(batch: &Batch) -> Columns {
+    let rows = || batch.rows.iter();
+    let samples = || batch.rows.iter().map(|row| &row.sample);
+    Columns::default()
+        .with(Int32Array::from_iter_values(rows().map(|row| row.service_no)))
+        .with(Int32Array::from_iter(rows().map(|row| row.agent_no)))
+        .with(UInt64Array::from_iter(samples().map(|s| s.agent.as_ref().and_then(|a| a.seq))))
+        .times(rows().map(|row| row.ended_ms))
+        .with(UInt32Array::from_iter_values(
+            samples().map(|s| u32::try_from(s.interval_ms).unwrap_or(u32::MAX)),
+        ))
+        .with(UInt64Array::from_iter_values(samples().map(|s| s.up)))
+        .with(UInt64Array::from_iter_values(samples().map(|s| s.down)))
+        .with(UInt64Array::from_iter(samples().map(|s| s.capacity)))
+        .with(Float32Array::from_iter(samples().map(|s| s.cpu_percent)))
+        .with(Float32Array::from_iter(samples().map(|s| s.memory_percent)))
+        .with(BooleanArray::from_iter(samples().map(|s| Some(s.gap))))
+        .with(BooleanArray::from_iter(rows().map(|row| Some(row.clock_corrected))))
+}
+
+fn volumes(batch: &Batch) -> Columns {
+    let keys = || batch.volumes.keys();
+    let parts = || batch.volumes.values();
+    Columns::default()
+        .with(Int32Array::from_iter_values(keys().map(|key| key.0)))
+        .times(keys().map(|key| key.1))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.up)))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.down)))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.covered_ms)))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.up_peak)))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.down_peak)))
+        .with(UInt32Array::from_iter_values(parts().map(|part| part.samples)))
+}
+
+fn ranges(batch: &Batch) -> Columns {
+    let ranges = || batch.ranges.iter();
+    Columns::default()
+        .with(Int32Array::from_iter_values(ranges().map(|range| range.0)))
+        .with(UInt64Array::from_iter_values(ranges().map(|range| range.1)))
+        .with(UInt64Array::from_iter_values(ranges().map(|range| range.2)))
+}
+
+fn interfaces(batch: &Batch) -> Columns {
+    let keys = || batch.interfaces.keys();
+    let parts = || batch.interfaces.values();
+    Columns::default()
+        .with(Int32Array::from_iter_values(keys().map(|key| key.0)))
+        .with(StringArray::from_iter_values(keys().map(|key| &key.2)))
+        .with(StringArray::from_iter_values(parts().map(|part| &part.role)))
+        .with(BooleanArray::from_iter(parts().map(|part| Some(part.counted))))
+        .times(keys().map(|key| key.1))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.up)))
+        .with(UInt64Array::from_iter_values(parts().map(|part| part.down)))
+}
