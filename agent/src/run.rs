@@ -1,0 +1,228 @@
+//! The agent's loop: reads, stores, publishes, until it is told to stop.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use anyhow::Context;
+use komandorr_wire::topic;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock,
+    config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL},
+    meter::Meter,
+    notify::Notify,
+    sender::Sender,
+    source::Source,
+    spool::{Run, Spool},
+    trouble_log::TroubleLog,
+    uplink::{Access, Event, Uplink},
+};
+
+/// Events of the connection that may wait while the disk is written.
+const EVENTS: usize = 64;
+/// From this interval on a sample is on the disk itself before it is
+/// published; below it the disk is synced less often than samples are made.
+const HASTY_BELOW: Duration = Duration::from_secs(5);
+/// For the last sample to be acknowledged at a stop.
+const LAST_SAMPLE: Duration = Duration::from_millis(2500);
+/// For `offline` to be acknowledged, and the connection to end.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs an agent until `stop`, within which time it reads `source`, stores
+/// samples and publishes them. Ends by itself only when it cannot start.
+pub async fn run(
+    config: Config,
+    source: Box<dyn Source>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    run_notifying(config, source, stop, Notify::nobody()).await
+}
+
+/// As [`run`], and tells the service manager.
+pub async fn run_notifying(
+    config: Config,
+    source: Box<dyn Source>,
+    stop: CancellationToken,
+    notify: Notify,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&config.interval),
+        "the interval must be 1 s to 1 h"
+    );
+    let meter = Meter::new(&config, source)?;
+    let run = Run { boot: meter.boot(), hasty: config.interval < HASTY_BELOW };
+    let spool = Spool::open(&config.state_dir, config.limits, run)?;
+    let access = Access::new(&config, spool.agent())?;
+    let (sender, events) = mpsc::channel(EVENTS);
+    let hang_up = CancellationToken::new();
+    let mut connection = JoinSet::new();
+    connection.spawn(Uplink::new(access, sender).run(hang_up.clone()));
+    let mut agent = Agent {
+        meter,
+        spool,
+        sender: Sender::default(),
+        events,
+        troubles: TroubleLog::default(),
+        hasty: run_is_hasty(&config),
+        notify,
+    };
+    tracing::info!(service = %config.service, url = %config.url, agent = agent.spool.agent(), waiting = agent.spool.waiting().len(), "agent started");
+    agent.turn(config.interval, &stop).await;
+    let ended = agent.end().await;
+    hang_up.cancel();
+    while connection.join_next().await.is_some() {}
+    ended
+}
+
+fn run_is_hasty(config: &Config) -> bool {
+    config.interval < HASTY_BELOW
+}
+
+struct Agent {
+    meter: Meter,
+    spool: Spool,
+    sender: Sender,
+    events: mpsc::Receiver<Event>,
+    troubles: TroubleLog,
+    hasty: bool,
+    notify: Notify,
+}
+
+impl Agent {
+    /// Turns until `stop`.
+    async fn turn(&mut self, interval: Duration, stop: &CancellationToken) {
+        // The first reading: the baseline of a new state, or what passed
+        // while no agent ran.
+        self.tick().await;
+        self.notify.ready();
+        let mut ticks = tokio::time::interval_at(
+            Instant::now() + phase(self.spool.agent(), interval),
+            interval,
+        );
+        // After a stall one sample covers it; a burst of empty ones would not.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let every = self.notify.every();
+        let mut watchdog = tokio::time::interval(every.unwrap_or(LONGEST_INTERVAL));
+        watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => self.tick().await,
+                _ = watchdog.tick() => self.notify.alive(),
+                Some(event) = self.events.recv() => self.event(event),
+            }
+        }
+    }
+
+    /// Measures, stores, and publishes one sample.
+    async fn tick(&mut self) {
+        match self.store().await {
+            Ok(()) => self.troubles.over("storage"),
+            // Nothing is lost: the counters go on, and the next sample covers
+            // what this one could not.
+            Err(error) => drop(self.troubles.report("storage", &format!("{error:#}"))),
+        }
+    }
+
+    async fn store(&mut self) -> anyhow::Result<()> {
+        let measured = self.meter.measure(self.spool.ledger());
+        let measured = measured.context("cannot read the interfaces' counters")?;
+        let Some(measured) = measured else { return Ok(()) };
+        let Self { meter, spool, .. } = self;
+        let appended = spool
+            .append(&measured.step, |agent| meter.sample(&measured, agent))
+            .context("cannot write to the spool; the next sample will cover this one")?;
+        meter.stored();
+        if appended.dropped > 0 {
+            tracing::error!(
+                samples = appended.dropped,
+                since_the_beginning = spool.dropped(),
+                "the spool is full: its oldest samples are dropped"
+            );
+        }
+        if self.hasty {
+            self.sender.stored(appended.newest, &mut self.spool)?;
+            self.sync().await
+        } else {
+            self.sync().await?;
+            self.sender.stored(appended.newest, &mut self.spool).map_err(Into::into)
+        }
+    }
+
+    /// Syncs the disk when that is due, off this thread: it may take long.
+    async fn sync(&mut self) -> anyhow::Result<()> {
+        let due = self.spool.due_for_sync(clock::boot_ms()).context("cannot sync the spool")?;
+        let Some(file) = due else { return Ok(()) };
+        let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        synced.context("cannot sync the spool")?.context("cannot sync the spool")
+    }
+
+    fn event(&mut self, event: Event) {
+        let done = match event {
+            Event::Connected(link) => {
+                self.troubles.over("connection");
+                tracing::info!(waiting = self.spool.waiting().len(), "connected");
+                self.notify.status("connected");
+                self.sender.connected(link, &mut self.spool)
+            }
+            Event::Stored(id) => self.sender.acknowledged(id, &mut self.spool),
+            Event::Refused(id) => self.sender.refused(id, &mut self.spool),
+            Event::Lost(trouble) => {
+                self.sender.lost();
+                self.notify.status(&trouble.text);
+                self.troubles.report("connection", &trouble.text);
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => self.troubles.over("reading"),
+            Err(error) => {
+                self.troubles.report("reading", &format!("cannot read the spool back: {error}"));
+            }
+        }
+    }
+
+    /// One last sample, then the farewell.
+    async fn end(&mut self) -> anyhow::Result<()> {
+        self.notify.stopping();
+        self.tick().await;
+        self.until(LAST_SAMPLE, |agent| agent.spool.waiting().is_empty()).await;
+        self.sender.status(topic::OFFLINE);
+        self.until(FAREWELL, |agent| !agent.sender.is_waiting()).await;
+        self.sender.disconnect();
+        self.until(FAREWELL, |_| false).await;
+        tracing::info!(waiting = self.spool.waiting().len(), "agent stopped");
+        self.spool.close().context("cannot write the last state to the spool")
+    }
+
+    /// Handles events until something is so, the connection is gone, or time
+    /// is over.
+    async fn until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + limit;
+        while self.sender.is_connected() && !done(self) {
+            match tokio::time::timeout_at(deadline, self.events.recv()).await {
+                Ok(Some(Event::Lost(_))) => self.sender.lost(),
+                Ok(Some(event)) => self.event(event),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// When within an interval an agent reads: its own moment, so that a fleet
+/// that was started at once does not send at once. Never right at the start,
+/// where there is nothing to tell yet.
+fn phase(agent: &str, interval: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    agent.hash(&mut hasher);
+    let part = u32::try_from(hasher.finish() % 700).unwrap_or(0);
+    interval * (250 + part) / 1000
+}

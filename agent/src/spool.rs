@@ -1,0 +1,270 @@
+//! The spool: every sample on disk before it is published, until its PUBACK.
+//!
+//! An append-only log in segments. One record holds a sample together with
+//! the step of the ledger that made it, so after any crash a sample is
+//! spooled and the counters have advanced, or neither. No library of the
+//! footprint does that: embedded databases cost more than the whole agent.
+//!
+//! What a power cut can cost: nothing at intervals of 5 s and more, where a
+//! sample is on the disk itself before it is published. At shorter intervals
+//! the disk is synced every 5 s, and up to 5 s of samples that had not
+//! reached the server are lost with the power. `kill -9` costs nothing.
+
+mod batch;
+mod ranges;
+mod record;
+mod recover;
+mod segment;
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use bytes::Bytes;
+use komandorr_wire::{AgentSeq, Sample};
+
+use crate::{
+    config::Limits,
+    ledger::{Ledger, Step},
+};
+pub use batch::{Batch, Cursor};
+pub use ranges::Ranges;
+use record::{Body, Identity, Record, Snapshot};
+pub use recover::Run;
+use segment::Segment;
+
+/// Largest segment. It is also what one write of a full spool drops.
+const SEGMENT_MOST: u64 = 1 << 20;
+/// Smallest segment, for spools of a few kilobytes.
+const SEGMENT_LEAST: u64 = 4096;
+/// A spool is made of at least so many segments when it is full.
+const SEGMENTS: u64 = 16;
+/// No two syncs of the disk within this: a flash card must live.
+const SYNC_EVERY_MS: u64 = 5000;
+
+/// The samples of this agent that the server does not have yet, and the state
+/// from which the next one follows.
+#[derive(Debug)]
+pub struct Spool {
+    dir: PathBuf,
+    limits: Limits,
+    identity: Identity,
+    ledger: Ledger,
+    /// Number of the newest sample.
+    number: u64,
+    dropped: u64,
+    waiting: Ranges,
+    /// All but the active one.
+    older: VecDeque<Segment>,
+    active: Segment,
+    file: File,
+    /// Bytes were written since the last sync.
+    dirty: bool,
+    synced_ms: Option<u64>,
+    /// Held as long as this spool is used.
+    _lock: File,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// The sample, if the step had one, ready to be published.
+    pub newest: Option<Newest>,
+    /// Waiting samples that had to go because the spool was full.
+    pub dropped: u64,
+}
+
+/// A sample that was just stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newest {
+    /// Its number in the spool.
+    pub number: u64,
+    /// `MessagePack`.
+    pub payload: Bytes,
+}
+
+impl Spool {
+    /// Stores a step and its sample, which `sample` makes for its number.
+    /// Fails without a trace: the ledger then stays where it was.
+    pub fn append(
+        &mut self,
+        step: &Step,
+        sample: impl FnOnce(AgentSeq) -> Sample,
+    ) -> io::Result<Appended> {
+        let next = step.interval.as_ref().map(|_| self.number + 1);
+        let number = next.unwrap_or(self.number);
+        let sample = next.map(|number| {
+            let seq = Some(number - self.identity.base);
+            sample(AgentSeq { agent: self.identity.agent.clone(), seq })
+        });
+        let sample = sample.map(|sample| komandorr_wire::encode_one(&sample)).unwrap_or_default();
+        let dropped = self.make_room(step.elapsed_ms);
+        let payload = Bytes::copy_from_slice(&sample);
+        let record = Record {
+            number,
+            dropped: self.dropped,
+            waiting: self.waiting.pairs().to_vec(),
+            body: Body::Step { step: step.clone(), sample },
+        };
+        self.write(&record)?;
+        self.ledger.apply(step);
+        self.number = number;
+        if let Some(number) = next {
+            self.waiting.insert(number, number);
+        }
+        Ok(Appended { newest: next.map(|number| Newest { number, payload }), dropped })
+    }
+
+    /// Writes a record, into a new segment when the active one is full.
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        let frame = record::frame(record);
+        let full = self.active.len + frame.len() as u64 > self.segment_size();
+        let span = u64::try_from(self.limits.age.as_millis()).unwrap_or(u64::MAX) / SEGMENTS;
+        let long = self.ledger.elapsed_ms.saturating_sub(self.active.since_ms) > span.max(1);
+        if (full || long) && !self.active.samples.is_empty() {
+            self.rotate()?;
+        }
+        if let Err(error) = self.file.write_all(&frame) {
+            // A half-written record would hide those after it.
+            self.file.set_len(self.active.len)?;
+            return Err(error);
+        }
+        self.active.len += frame.len() as u64;
+        self.active.note(record);
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Begins a new segment with the state as it is.
+    fn rotate(&mut self) -> io::Result<()> {
+        if self.dirty {
+            self.file.sync_data()?;
+        }
+        let snapshot = self.snapshot(false);
+        let mut next = Segment::named(&self.dir, self.active.id + 1);
+        self.file = next.create(&record::frame(&snapshot))?;
+        next.note(&snapshot);
+        let full = std::mem::replace(&mut self.active, next);
+        self.older.push_back(full);
+        self.dirty = false;
+        self.discard_acknowledged();
+        Ok(())
+    }
+
+    fn snapshot(&self, clean: bool) -> Record {
+        let (identity, ledger) = (self.identity.clone(), self.ledger.clone());
+        Record {
+            number: self.number,
+            dropped: self.dropped,
+            waiting: self.waiting.pairs().to_vec(),
+            body: Body::Snapshot(Snapshot { identity, ledger, clean }),
+        }
+    }
+
+    fn segment_size(&self) -> u64 {
+        (self.limits.bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MOST)
+    }
+
+    /// Lets the oldest go while there is too much or too old, and says how
+    /// many samples that cost.
+    fn make_room(&mut self, elapsed_ms: u64) -> u64 {
+        let age = u64::try_from(self.limits.age.as_millis()).unwrap_or(u64::MAX);
+        let room = self.limits.bytes.saturating_sub(self.segment_size());
+        let mut lost = 0;
+        while let Some(oldest) = self.older.front() {
+            let used = self.older.iter().map(|s| s.len).fold(0, u64::saturating_add);
+            let old = oldest.until_ms.saturating_add(age) < elapsed_ms;
+            if used <= room && !old {
+                break;
+            }
+            if let Some(oldest) = self.older.pop_front() {
+                for &(first, last) in oldest.samples.pairs() {
+                    lost += self.waiting.remove(first, last);
+                }
+                remove(&oldest);
+            }
+        }
+        self.dropped += lost;
+        lost
+    }
+
+    /// The server has these samples.
+    pub fn acknowledge(&mut self, numbers: &[(u64, u64)]) {
+        for &(first, last) in numbers {
+            self.waiting.remove(first, last);
+        }
+        self.discard_acknowledged();
+    }
+
+    /// Removes the segments of which nothing waits any more.
+    fn discard_acknowledged(&mut self) {
+        while let Some(oldest) = self.older.front() {
+            if oldest.samples.pairs().iter().any(|&(a, b)| self.waiting.meets(a, b)) {
+                break;
+            }
+            remove(oldest);
+            self.older.pop_front();
+        }
+    }
+
+    /// The file to sync, when something was written and no sync was made for
+    /// 5 s. Whoever takes it must sync it.
+    pub fn due_for_sync(&mut self, boot_ms: u64) -> io::Result<Option<File>> {
+        let last = self.synced_ms.unwrap_or(0);
+        // A little early counts: ticks of 5 s are a millisecond off.
+        let recently = self.synced_ms.is_some() && boot_ms < last + SYNC_EVERY_MS - 250;
+        if !self.dirty || recently {
+            return Ok(None);
+        }
+        let file = self.file.try_clone()?;
+        self.dirty = false;
+        self.synced_ms = Some(boot_ms);
+        Ok(Some(file))
+    }
+
+    /// Ends the run in order: everything is on the disk afterwards.
+    pub fn close(&mut self) -> io::Result<()> {
+        let record = self.snapshot(true);
+        self.write(&record)?;
+        self.dirty = false;
+        self.file.sync_data()
+    }
+
+    /// The counters.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Identity of the state.
+    pub fn agent(&self) -> &str {
+        &self.identity.agent
+    }
+
+    /// Samples that wait for their PUBACK.
+    pub fn waiting(&self) -> &Ranges {
+        &self.waiting
+    }
+
+    /// Samples that were dropped since the state began.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Bytes on disk.
+    pub fn size(&self) -> u64 {
+        self.older.iter().map(|s| s.len).sum::<u64>() + self.active.len
+    }
+}
+
+/// A file that stays behind is read again at the next start, which is harmless.
+fn remove(segment: &Segment) {
+    if let Err(error) = fs::remove_file(&segment.path) {
+        tracing::warn!(path = %segment.path.display(), %error, "cannot remove a spool segment");
+    }
+}
+
+#[cfg(test)]
+mod tests;

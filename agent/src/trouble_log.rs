@@ -1,0 +1,49 @@
+//! Troubles that repeat: logged when they change, then once in a while.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+/// How often an unchanged trouble is logged again.
+const AGAIN: Duration = Duration::from_mins(10);
+
+/// What is wrong at the moment, by the part that it is wrong with.
+#[derive(Debug, Default)]
+pub(crate) struct TroubleLog(HashMap<&'static str, (String, Instant)>);
+
+impl TroubleLog {
+    /// Something does not work; says whether it was logged.
+    pub(crate) fn report(&mut self, part: &'static str, text: &str) -> bool {
+        let now = Instant::now();
+        let known = self.0.get(part);
+        if known.is_some_and(|(said, when)| said == text && now - *when < AGAIN) {
+            return false;
+        }
+        tracing::warn!("{text}");
+        self.0.insert(part, (text.to_owned(), now));
+        true
+    }
+
+    /// It works again.
+    pub(crate) fn over(&mut self, part: &'static str) {
+        self.0.remove(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trouble_is_logged_on_change_and_then_once_in_a_while() {
+        let mut log = TroubleLog::default();
+        assert!(log.report("connection", "refused"));
+        assert!(!log.report("connection", "refused"));
+        assert!(log.report("storage", "full"));
+        assert!(log.report("connection", "no route"));
+        tokio::time::advance(AGAIN).await;
+        assert!(log.report("connection", "no route"));
+        log.over("connection");
+        assert!(log.report("connection", "no route"));
+    }
+}

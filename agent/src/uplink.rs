@@ -1,0 +1,226 @@
+//! The way to the server: MQTT 5 over TCP, TLS or WebSocket.
+//!
+//! Version 5, because there a PUBACK says why a sample was refused and a
+//! DISCONNECT why the connection ends; every broker of this decade speaks it.
+//!
+//! [`Uplink::run`] owns the connection and reports what happens on it as
+//! [`Event`]s, in order; [`Link`] is handed out with each connection to
+//! publish on it. rumqttc keeps no message over a reconnect here: the spool
+//! does, and a new connection begins with an empty event loop.
+
+mod backoff;
+mod explain;
+mod options;
+mod tls;
+mod url;
+
+use std::{collections::HashMap, time::Duration};
+
+use bytes::Bytes;
+use komandorr_wire::{ServiceId, topic};
+use rumqttc::Outgoing;
+use rumqttc::v5::{
+    AsyncClient, Event as Mqtt, EventLoop, Incoming,
+    mqttbytes::{QoS, v5::PubAckReason},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use backoff::Backoff;
+pub use explain::{Step, Trouble};
+pub use options::Access;
+pub use url::{InvalidUrl, Scheme, Url};
+
+/// Most messages that may wait for their PUBACK. rumqttc counts packet ids up
+/// to this and stumbles over one that is still in use.
+const WINDOW: u16 = 64;
+/// Requests that wait to be written: room for every unacknowledged message and
+/// the disconnect.
+const REQUESTS: usize = MOST_UNACKNOWLEDGED + 2;
+/// Messages that may be on their way at once. Far below `WINDOW`, so that the
+/// packet ids never meet, and below the Receive Maximum that brokers grant.
+pub(crate) const MOST_UNACKNOWLEDGED: usize = 16;
+/// Time between pings, and what a silent server costs at most.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// A poll that takes longer hangs in a write to a dead peer: pings alone end
+/// one earlier.
+const STUCK: Duration = Duration::from_secs(45);
+
+/// What a message was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageId(pub u64);
+
+/// What happens on the way to the server.
+#[derive(Debug)]
+pub enum Event {
+    /// Connected; messages can be published until `Lost`.
+    Connected(Link),
+    /// The server has a message and answers for it.
+    Stored(MessageId),
+    /// The server can never take this message.
+    Refused(MessageId),
+    /// The connection is gone, or none came about.
+    Lost(Trouble),
+}
+
+/// Publishes on one connection.
+#[derive(Debug)]
+pub struct Link {
+    client: AsyncClient,
+    ids: mpsc::UnboundedSender<MessageId>,
+    next: u64,
+    outstanding: usize,
+    service: ServiceId,
+}
+
+impl Link {
+    /// Sends samples; `None` when the connection is full or gone.
+    pub fn samples(&mut self, payload: Bytes) -> Option<MessageId> {
+        self.publish(topic::traffic(&self.service), payload, false)
+    }
+
+    /// Says whether this agent is connected, for everyone who asks later.
+    pub fn status(&mut self, status: &'static str) -> Option<MessageId> {
+        let payload = Bytes::from_static(status.as_bytes());
+        self.publish(topic::status(&self.service), payload, true)
+    }
+
+    fn publish(&mut self, topic: String, payload: Bytes, retain: bool) -> Option<MessageId> {
+        if self.outstanding >= MOST_UNACKNOWLEDGED {
+            return None;
+        }
+        let id = MessageId(self.next);
+        self.next += 1;
+        // The id first: the message may be written before this thread goes on.
+        // Both fail only when the connection is gone, which its event will
+        // say: fewer messages are outstanding than the channel has places.
+        self.ids.send(id).ok()?;
+        self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).ok()?;
+        self.outstanding += 1;
+        Some(id)
+    }
+
+    /// Makes room: a message that was published here is stored or refused.
+    pub fn settled(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+    }
+
+    /// Ends the connection in order. The will is not published then.
+    pub fn disconnect(&self) {
+        if self.client.try_disconnect().is_err() {
+            tracing::debug!("the connection was gone before it was ended");
+        }
+    }
+}
+
+/// Keeps a connection to the server.
+#[derive(Debug)]
+pub struct Uplink {
+    access: Access,
+    events: mpsc::Sender<Event>,
+}
+
+impl Uplink {
+    /// A way to the server that reports to `events`.
+    pub fn new(access: Access, events: mpsc::Sender<Event>) -> Self {
+        Self { access, events }
+    }
+
+    /// Connects, again and again, until `stop`. Ends earlier when nobody
+    /// listens to its events.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::default();
+        loop {
+            let trouble = tokio::select! {
+                trouble = self.connection(&mut backoff) => trouble,
+                () = stop.cancelled() => return,
+            };
+            let Some(trouble) = trouble else { return };
+            if self.events.send(Event::Lost(trouble)).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.pause()) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// One connection from its beginning to its end; `None` when nobody
+    /// listens any more.
+    async fn connection(&mut self, backoff: &mut Backoff) -> Option<Trouble> {
+        let options = match self.access.options(WINDOW) {
+            Ok(options) => options,
+            Err(trouble) => return Some(trouble),
+        };
+        let (client, mut eventloop) = AsyncClient::new(options, REQUESTS);
+        let (ids, queued) = mpsc::unbounded_channel();
+        let service = self.access.service.clone();
+        let link = Link { client, ids, next: 1, outstanding: 0, service };
+        let mut acks = Acks { queued, sent: HashMap::new() };
+        let mut link = Some(link);
+        loop {
+            let event = match poll(&mut eventloop).await {
+                Ok(event) => event,
+                Err(Failure::Stuck) => return Some(self.access.stuck()),
+                Err(Failure::Mqtt(error)) => return Some(self.access.explain(&error)),
+            };
+            let event = match event {
+                Mqtt::Incoming(Incoming::ConnAck(_)) => {
+                    backoff.reset();
+                    link.take().map(Event::Connected)
+                }
+                Mqtt::Outgoing(Outgoing::Publish(pkid)) => {
+                    acks.sent(pkid);
+                    None
+                }
+                Mqtt::Incoming(Incoming::PubAck(ack)) => match acks.acknowledged(ack.pkid) {
+                    Some(id) => match ack.reason {
+                        PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
+                            Some(Event::Stored(id))
+                        }
+                        PubAckReason::PayloadFormatInvalid => Some(Event::Refused(id)),
+                        reason => return Some(self.access.not_taken(reason)),
+                    },
+                    None => None,
+                },
+                Mqtt::Outgoing(_) | Mqtt::Incoming(_) => None,
+            };
+            if let Some(event) = event {
+                self.events.send(event).await.ok()?;
+            }
+        }
+    }
+}
+
+enum Failure {
+    Stuck,
+    Mqtt(rumqttc::v5::ConnectionError),
+}
+
+async fn poll(eventloop: &mut EventLoop) -> Result<Mqtt, Failure> {
+    match tokio::time::timeout(STUCK, eventloop.poll()).await {
+        Ok(result) => result.map_err(Failure::Mqtt),
+        Err(_) => Err(Failure::Stuck),
+    }
+}
+
+/// Matches packet ids, which rumqttc gives when it writes a message, with the
+/// messages in the order in which they were handed to it.
+struct Acks {
+    queued: mpsc::UnboundedReceiver<MessageId>,
+    sent: HashMap<u16, MessageId>,
+}
+
+impl Acks {
+    fn sent(&mut self, pkid: u16) {
+        // One that is not there is a bug of the order in `publish`.
+        if let Ok(id) = self.queued.try_recv() {
+            self.sent.insert(pkid, id);
+        }
+    }
+
+    fn acknowledged(&mut self, pkid: u16) -> Option<MessageId> {
+        self.sent.remove(&pkid)
+    }
+}

@@ -1,0 +1,220 @@
+//! Errors of the way to the server, each as one line that says what was
+//! attempted, why it failed, and what to do.
+
+use std::{error::Error, fmt, io};
+
+use rumqttc::v5::{
+    ConnectionError, StateError,
+    mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, PubAckReason},
+};
+
+use super::Access;
+
+/// Which step failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A setting that is read at every connect: the token file.
+    Setting,
+    /// Finding the host's address.
+    Resolve,
+    /// Reaching its port.
+    Connect,
+    /// Agreeing on encryption, verifying the server.
+    Tls,
+    /// Finding MQTT behind the WebSocket.
+    WebSocket,
+    /// Being let in.
+    Credential,
+    /// Staying connected.
+    Session,
+}
+
+/// Why there is no connection, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Which step failed.
+    pub step: Step,
+    /// For a person.
+    pub text: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Trouble {
+    pub(super) fn setting(text: String) -> Self {
+        Self { step: Step::Setting, text }
+    }
+}
+
+impl Access {
+    fn trouble(&self, step: Step, why: impl fmt::Display, advice: &str) -> Trouble {
+        let text = format!("cannot connect to {}: {why}; {advice}", self.url);
+        Trouble { step, text }
+    }
+
+    pub(super) fn stuck(&self) -> Trouble {
+        let why = "the server does not take what is sent";
+        self.trouble(Step::Session, why, "is the network down, or the server overloaded?")
+    }
+
+    pub(super) fn not_taken(&self, reason: PubAckReason) -> Trouble {
+        let advice = match reason {
+            PubAckReason::NotAuthorized => {
+                "the credential must be that of this very service; see --service and --token"
+            }
+            _ => "look into the server's log",
+        };
+        let why = format!("it does not take this service's samples ({reason:?})");
+        self.trouble(Step::Credential, why, advice)
+    }
+
+    pub(super) fn explain(&self, error: &ConnectionError) -> Trouble {
+        match error {
+            ConnectionError::Timeout(_) => self.trouble(
+                Step::Connect,
+                "no answer in 10 s",
+                "is the address right, and does a firewall let it through?",
+            ),
+            ConnectionError::Io(e) => self.io(e),
+            ConnectionError::Tls(e) => match source_io(e) {
+                Some(e) => self.io(e),
+                None => self.tls(chain(e)),
+            },
+            ConnectionError::ConnectionRefused(code) => self.refused(*code),
+            ConnectionError::MqttState(e) => self.state(e),
+            ConnectionError::Websocket(e) => self.websocket(e),
+            ConnectionError::ResponseValidation(e) => self.no_mqtt(chain(e)),
+            other => self.trouble(Step::Session, chain(other), "look into the server's log"),
+        }
+    }
+
+    fn io(&self, error: &io::Error) -> Trouble {
+        let why = chain(error);
+        let ours = error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>);
+        if ours || why.contains("certificate") {
+            return self.tls(why);
+        }
+        if why.contains("lookup") || why.contains("resolve") || why.contains("known") {
+            let advice = "is the host name right, and does this machine's DNS know it?";
+            return self.trouble(Step::Resolve, why, advice);
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                let advice = "is komandorr running there, and is the port right?";
+                self.trouble(Step::Connect, "connection refused", advice)
+            }
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                let advice = "is this port MQTT, and with TLS (mqtts) or without (mqtt)?";
+                self.trouble(Step::Session, "the server closed the connection", advice)
+            }
+            _ => self.trouble(Step::Connect, why, "is the network up and the address right?"),
+        }
+    }
+
+    fn tls(&self, why: String) -> Trouble {
+        let advice = if why.contains("UnknownIssuer") {
+            "if the server's certificate is its own, give it with --ca FILE"
+        } else if why.contains("NotValidForName") {
+            "use the name that stands in the server's certificate"
+        } else {
+            "does this port speak TLS, and is its certificate valid?"
+        };
+        self.trouble(Step::Tls, why, advice)
+    }
+
+    fn websocket(&self, error: &(dyn Error + 'static)) -> Trouble {
+        match source_io(error) {
+            Some(e) => self.io(e),
+            None => self.no_mqtt(chain(error)),
+        }
+    }
+
+    fn no_mqtt(&self, why: String) -> Trouble {
+        let advice = "is this the address of a komandorr site? A proxy before it must pass \
+                      WebSockets on";
+        self.trouble(Step::WebSocket, why, advice)
+    }
+
+    fn refused(&self, code: ConnectReturnCode) -> Trouble {
+        match code {
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+                let why = format!("the credential of service {} is refused", self.service);
+                let advice = format!(
+                    "on the server, `komandorr service add {0}` or `komandorr service token {0}` \
+                     makes a token for --token",
+                    self.service
+                );
+                self.trouble(Step::Credential, why, &advice)
+            }
+            ConnectReturnCode::UnsupportedProtocolVersion
+            | ConnectReturnCode::RefusedProtocolVersion => {
+                self.trouble(Step::Session, "the broker does not speak MQTT 5", "update it")
+            }
+            code => {
+                let why = format!("the server refuses the connection ({code:?})");
+                self.trouble(Step::Session, why, "look into the server's log")
+            }
+        }
+    }
+
+    fn state(&self, error: &StateError) -> Trouble {
+        match error {
+            StateError::Io(e) => self.io(e),
+            StateError::ConnFail { reason } => self.refused(*reason),
+            StateError::ServerDisconnect { reason_code, reason_string } => {
+                let said = reason_string.as_deref().unwrap_or_default();
+                let why = format!("the server ended the connection ({reason_code:?}) {said}");
+                let (step, advice) = match reason_code {
+                    DisconnectReasonCode::NotAuthorized => (
+                        Step::Credential,
+                        "this service may not publish: is it registered, and the token its own?",
+                    ),
+                    DisconnectReasonCode::SessionTakenOver => (
+                        Step::Session,
+                        "another agent runs with a copy of this agent's state directory",
+                    ),
+                    _ => (Step::Session, "it will be tried again"),
+                };
+                self.trouble(step, why.trim_end(), advice)
+            }
+            StateError::ConnectionAborted => {
+                self.trouble(Step::Session, "the server closed the connection", "is it MQTT?")
+            }
+            StateError::AwaitPingResp => {
+                let advice = "is the network down, or the server overloaded?";
+                self.trouble(Step::Session, "the server has fallen silent", advice)
+            }
+            other => self.trouble(Step::Session, chain(other), "look into the server's log"),
+        }
+    }
+}
+
+/// The I/O error at the root of another one.
+fn source_io<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error and its sources in one line, none of them twice.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = error.source();
+    }
+    text.replace(['\n', '\r'], " ").trim().to_owned()
+}
