@@ -164,7 +164,7 @@ impl Broker {
     ///
     /// Does not ask the gatekeeper: the caller has.
     pub async fn publish(&self, service: ServiceId, payload: Bytes) -> Result<Outcome, NotStored> {
-        let copy = Envelope::new(Kind::Traffic, &service, &payload, (true, false), 0);
+        let copy = Envelope::new(Kind::Traffic, &service, &payload, (true, false), (0, 0));
         let outcome = self.core.submit(service, copy.payload());
         // Counted and copied only when it is on its way.
         let answer = outcome.await.ok_or(NotStored)?;
@@ -246,23 +246,19 @@ impl Core {
         (qos1, retain): (bool, bool),
         origin: u64,
     ) -> Result<Option<Envelope>, Refused> {
-        match Presence::parse(payload) {
+        let version = match Presence::parse(payload) {
             Some(presence) if retain => {
-                if !self.retained.set(service, presence) {
-                    return Err(Refused::Retained);
-                }
+                self.retained.set(service, presence).ok_or(Refused::Retained)?
             }
-            Some(_) => {}
+            Some(_) => 0,
             // An empty retained message clears; an ordinary one does nothing.
-            None if payload.is_empty() => {
-                if retain {
-                    self.retained.clear(service);
-                }
-            }
+            None if payload.is_empty() && retain => self.retained.clear(service),
+            None if payload.is_empty() => 0,
             None => return Err(Refused::StatusPayload),
-        }
+        };
         let wanted = self.fanout.is_wanted(Kind::Status);
-        let copy = || Envelope::new(Kind::Status, service, payload, (qos1, retain), origin);
+        let copy =
+            || Envelope::new(Kind::Status, service, payload, (qos1, retain), (origin, version));
         Ok(wanted.then(copy))
     }
 
@@ -280,7 +276,7 @@ impl Core {
                 Err(why) => self.counters.refuse(why),
             },
             Topic::Traffic(service) => {
-                let copy = Envelope::new(Kind::Traffic, &service, payload, flags, origin);
+                let copy = Envelope::new(Kind::Traffic, &service, payload, flags, (origin, 0));
                 let sent = timeout(WILL_PATIENCE, self.submit(service, copy.payload())).await;
                 if matches!(sent, Ok(Some(_))) && self.fanout.is_wanted(Kind::Traffic) {
                     self.fanout.publish([copy]);

@@ -43,7 +43,8 @@ pub struct Config {
     /// Maximum may ask for fewer).
     pub inflight_per_subscriber: u16,
     /// How much is kept for subscribers that lag; beyond it they lose the
-    /// oldest. It exists once for all services and once more in parts.
+    /// oldest. It exists once for all services and once more in parts, and
+    /// takes up to ten times as much memory when messages are tiny.
     #[serde(with = "komandorr_config::size")]
     pub subscriber_backlog: u64,
     /// Retained `komandorr/status/+` topics.

@@ -109,16 +109,22 @@ impl Fanout {
         self.current.borrow().is_alive()
     }
 
-    /// Carries what is queued to the router, batch by batch.
+    /// Carries what is queued to the router, batch by batch; a batch that dies
+    /// with its router is carried to the next one.
     async fn carry(self: Arc<Self>, stop: CancellationToken) {
         let work = async {
+            let mut batch = Vec::new();
             loop {
                 let mut link = self.open().await;
                 loop {
-                    let batch = self.queue.take().await;
-                    if link.publish(batch).await.is_err() {
+                    if batch.is_empty() {
+                        let Some(next) = link.unless_gone(self.queue.take()).await else { break };
+                        batch = next;
+                    }
+                    if link.publish(&batch).await.is_err() {
                         break;
                     }
+                    batch.clear();
                 }
             }
         };

@@ -36,31 +36,50 @@ impl Presence {
 /// The retained status topics, by service.
 #[derive(Debug)]
 pub(crate) struct Retained {
-    map: RwLock<BTreeMap<ServiceId, Presence>>,
+    kept: RwLock<Kept>,
     limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    map: BTreeMap<ServiceId, Presence>,
+    /// Counts the changes, so that a subscriber that has been given the
+    /// present state is not given its own past as news.
+    version: u64,
 }
 
 impl Retained {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { map: RwLock::new(BTreeMap::new()), limit }
+        Self { kept: RwLock::default(), limit }
     }
 
-    /// Keeps a presence; `false` when there are too many to keep another.
-    pub(crate) fn set(&self, service: &ServiceId, presence: Presence) -> bool {
-        let mut map = self.map.write();
-        let fits = map.len() < self.limit || map.contains_key(service);
-        if fits {
-            map.insert(service.clone(), presence);
+    /// Keeps a presence; gives the change's number, or `None` when there are
+    /// too many to keep another.
+    pub(crate) fn set(&self, service: &ServiceId, presence: Presence) -> Option<u64> {
+        let mut kept = self.kept.write();
+        if kept.map.len() >= self.limit && !kept.map.contains_key(service) {
+            return None;
         }
-        fits
+        kept.map.insert(service.clone(), presence);
+        kept.version += 1;
+        Some(kept.version)
     }
 
-    pub(crate) fn clear(&self, service: &ServiceId) {
-        self.map.write().remove(service);
+    /// Forgets one; gives the change's number.
+    pub(crate) fn clear(&self, service: &ServiceId) -> u64 {
+        let mut kept = self.kept.write();
+        kept.map.remove(service);
+        kept.version += 1;
+        kept.version
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.map.read().len()
+        self.kept.read().map.len()
+    }
+
+    /// The number of the latest change.
+    pub(crate) fn version(&self) -> u64 {
+        self.kept.read().version
     }
 
     /// Up to `n` that a subscription covers, after a service, in order. A
@@ -72,7 +91,7 @@ impl Retained {
         scope: &Scope,
         n: usize,
     ) -> Vec<(ServiceId, Presence)> {
-        let map = self.map.read();
+        let map = &self.kept.read().map;
         match scope {
             Scope::Nothing => Vec::new(),
             Scope::One(id) if last.is_some_and(|last| last >= id) => Vec::new(),

@@ -76,6 +76,12 @@ impl Subscriptions {
         feeds
     }
 
+    /// The status topics that they cover, each with its quality of service.
+    pub(crate) fn status(&self) -> impl Iterator<Item = (&Scope, bool)> {
+        let some = self.0.iter().filter(|s| s.coverage.status != Scope::Nothing);
+        some.map(|s| (&s.coverage.status, s.qos1))
+    }
+
     /// Which kinds of topics they cover any of.
     pub(crate) fn kinds(&self) -> [bool; 2] {
         let covers = |pick: fn(&Coverage) -> &Scope| {

@@ -90,6 +90,11 @@ impl End {
         )
     }
 
+    /// Whether messages that were accepted before still go to the store.
+    pub(super) fn leaves_messages(&self) -> bool {
+        !matches!(self, Self::StoreGone | Self::Stopping)
+    }
+
     /// Whether the last will is published. Not when the broker itself stops:
     /// nobody is left to hear it, and nothing of it would be kept.
     pub(super) fn leaves_will(&self) -> bool {

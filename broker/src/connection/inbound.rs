@@ -147,8 +147,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         core.counters.publishes.fetch_add(1, Relaxed);
         let payload = if core.fanout.is_wanted(Kind::Traffic) {
             let flags = (publish.qos == 1, false);
-            let number = self.seat.live.number;
-            let copy = Envelope::new(Kind::Traffic, &service, publish.payload, flags, number);
+            let from = (self.seat.live.number, 0);
+            let copy = Envelope::new(Kind::Traffic, &service, publish.payload, flags, from);
             let payload = copy.payload();
             arrival.copies.push(copy);
             payload

@@ -38,6 +38,14 @@ pub(super) struct Feeds {
     pub(super) changed: bool,
     /// SUBACKs that wait until the router knows.
     pub(super) pending: VecDeque<PendingSuback>,
+    /// The status feed is new on this link: what it brought before it was
+    /// confirmed is in the retained messages already.
+    fresh_status: bool,
+    had_status: bool,
+    /// The version of the retained status up to which that is so.
+    status_since: u64,
+    /// A router died: what it swallowed is made up for by retained messages.
+    heal: bool,
     number: u16,
     /// The change that the router has not confirmed yet.
     outstanding: Option<u16>,
@@ -107,6 +115,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         // The new interest begins before the old one ends.
         self.feeds.interest = Some(self.core.fanout.want(kinds));
         let wanted = self.subscriptions.feeds();
+        self.feeds.fresh_status |= !self.feeds.had_status && kinds[1];
+        self.feeds.had_status = kinds[1];
         match &mut self.feeds.link {
             LinkState::Closed if wanted.is_empty() => {}
             LinkState::Opening(_) => return,
@@ -122,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     }
                     Ok(false) if self.feeds.outstanding.is_some() => return,
                     Ok(false) => {}
-                    Err(_gone) => return self.reopen(),
+                    Err(_gone) => return self.router_gone(),
                 }
             }
         }
@@ -130,9 +140,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.confirm();
     }
 
-    /// Takes a link to the router that is alive: the first one, or after the
-    /// old router's end. The client does not notice.
-    pub(super) fn reopen(&mut self) {
+    /// The router died: takes a link to its successor. The client notices
+    /// nothing but, perhaps, a gap.
+    pub(super) fn router_gone(&mut self) {
+        self.feeds.heal = true;
+        self.reopen();
+    }
+
+    /// Takes a link to the router that is alive, or to the next one that is.
+    fn reopen(&mut self) {
         let fanout = Arc::clone(&self.core.fanout);
         self.feeds.outstanding = None;
         self.feeds.link = LinkState::Opening(Box::pin(async move { fanout.open().await }));
@@ -140,6 +156,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The subscriptions are in effect: says so, and sends what is retained.
     fn confirm(&mut self) {
+        if std::mem::take(&mut self.feeds.fresh_status) {
+            self.feeds.status_since = self.core.retained.version();
+        }
+        if std::mem::take(&mut self.feeds.heal) {
+            let all = self.subscriptions.status().map(|(scope, qos1)| Cursor {
+                scope: scope.clone(),
+                qos1,
+                last: None,
+            });
+            self.retransmission.retained.extend(all);
+        }
         while let Some(suback) = self.feeds.pending.pop_front() {
             let PendingSuback { packet_id, codes, retained } = suback;
             protocol::suback(&mut self.io.output, self.version, packet_id, &codes);
@@ -169,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let LinkState::Open(link) = &mut self.feeds.link else { break };
             match link.next_now() {
                 Ok(event) => next = event,
-                Err(_gone) => return self.reopen(),
+                Err(_gone) => return self.router_gone(),
             }
         }
         if let LinkState::Open(link) = &mut self.feeds.link {
@@ -179,6 +206,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn deliver(&mut self, bytes: &[u8]) {
         let Some(message) = Envelope::open(bytes) else { return };
+        if message.version > 0 && message.version <= self.feeds.status_since {
+            return;
+        }
         let own = message.origin == self.seat.live.number;
         let Some(grant) = self.subscriptions.grant(message.kind, message.service, own) else {
             return;

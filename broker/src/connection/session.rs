@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Event::Settled => {}
             Event::Link(Ok(event)) => self.take_from_router(event),
-            Event::Link(Err(RouterGone)) => self.reopen(),
+            Event::Link(Err(RouterGone)) => self.router_gone(),
             Event::Linked(link) => {
                 self.feeds.link = LinkState::Open(link);
                 self.feeds.changed = true;
@@ -262,8 +262,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// The one and only end: subscriptions and will first, then the seat, so
     /// that a successor with the same client id begins after all of it.
     pub(super) async fn leave(self, end: &End) -> (Io<S>, Version) {
-        let Self { core, io, version, seat, will, feeds, window, .. } = self;
-        drop((feeds, window));
+        let Self { core, io, version, seat, will, feeds, mut window, .. } = self;
+        drop(feeds);
+        if window.batched() > 0 && end.leaves_messages() {
+            // Sent just before DISCONNECT and accepted: they are not dropped
+            // because their sender does not wait. Without a successor in the
+            // same seat there is nobody to hold up.
+            let reserve = core.intake.deliveries.clone().reserve_owned();
+            if let Some(Ok(place)) = seat.live.cancel.run_until_cancelled(reserve).await {
+                core.intake.hand_over(place, &mut window);
+            }
+        }
         if let Some(will) = will.filter(|_| end.leaves_will()) {
             core.publish_will(
                 seat.live.number,

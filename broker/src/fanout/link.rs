@@ -81,14 +81,21 @@ impl Link {
     }
 
     /// Gives messages to the router, and waits until it has taken them.
-    pub(super) async fn publish(&mut self, batch: Vec<Envelope>) -> Result<(), RouterGone> {
-        let packet =
-            |m: Envelope| Packet::Publish(Publish::new(m.feed.topic(), m.bytes, false), None);
-        self.send(batch.into_iter().map(packet).collect()).await?;
+    pub(super) async fn publish(&mut self, batch: &[Envelope]) -> Result<(), RouterGone> {
+        let packet = |m: &Envelope| {
+            Packet::Publish(Publish::new(m.feed.topic(), m.bytes.clone(), false), None)
+        };
+        self.send(batch.iter().map(packet).collect()).await?;
         while !self.tx.as_ref().is_none_or(|tx| tx.buffer().is_empty()) {
             self.pause().await?;
         }
         Ok(())
+    }
+
+    /// Waits for something, but not longer than this link's router is the one
+    /// in use.
+    pub(super) async fn unless_gone<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.generation.gone.run_until_cancelled(work).await
     }
 
     /// Sends a probe; it comes back as a message.
@@ -187,5 +194,30 @@ fn filter(feed: Feed) -> Filter {
         nolocal: false,
         preserve_retain: false,
         retain_forward_rule: RetainForwardRule::Never,
+    }
+}
+
+/// A grip on a link's lock, to hang the router with.
+#[cfg(test)]
+pub(super) struct Grip(LinkTx);
+
+#[cfg(test)]
+impl Link {
+    pub(super) fn grip(&mut self) -> Grip {
+        Grip(self.tx.take().unwrap())
+    }
+}
+
+#[cfg(test)]
+impl Grip {
+    /// Makes the router wait for this link's lock, which it takes for each of
+    /// these events.
+    pub(super) fn hold(mut self, time: Duration) {
+        for _ in 0..500 {
+            self.0.publish("x", "").unwrap();
+        }
+        let buffer = self.0.buffer();
+        std::thread::park_timeout(time);
+        drop(buffer);
     }
 }

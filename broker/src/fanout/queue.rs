@@ -47,6 +47,11 @@ impl Queue {
         lost
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.lock().messages.is_empty()
+    }
+
     /// The next batch, as soon as there is one.
     pub(super) async fn take(&self) -> Vec<Envelope> {
         loop {

@@ -1,6 +1,7 @@
 //! One router thread and the way to open links to it.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -10,14 +11,18 @@ use std::{
 };
 
 use rumqttd::{
-    Router, RouterConfig,
+    Router, RouterConfig, SegmentConfig,
     local::{LinkBuilder, LinkRx, LinkTx},
     protocol::{Disconnect, DisconnectReasonCode, Packet},
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{link::Link, panics};
+use super::{
+    feed::{self, Feed},
+    link::Link,
+    panics,
+};
 
 /// What a router is made with.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +38,8 @@ pub(crate) struct Settings {
 const INBOX_NEARLY_FULL: usize = 900;
 /// In how many pieces a log forgets its oldest messages.
 const SEGMENTS: usize = 8;
+/// Less rumqttd does not take, in bytes.
+const SMALLEST_SEGMENT: usize = 1024;
 /// Messages that one link is given at once.
 const LINK_BATCH: u64 = 100;
 /// Links that are not connections: the carrier, the probe, and the one that
@@ -70,8 +77,9 @@ impl Generation {
         let config = RouterConfig {
             max_connections: settings.links.saturating_add(OWN_LINKS),
             max_outgoing_packet_count: LINK_BATCH,
-            max_segment_size: (settings.backlog / SEGMENTS).max(1024),
+            max_segment_size: (settings.backlog / SEGMENTS).max(SMALLEST_SEGMENT),
             max_segment_count: SEGMENTS,
+            custom_segment: Some(smaller_logs(settings.backlog)),
             ..RouterConfig::default()
         };
         let events = Router::new(number, config).spawn();
@@ -131,6 +139,15 @@ impl Drop for Generation {
     fn drop(&mut self) {
         self.ask(Request::Stop);
     }
+}
+
+/// The parts of traffic share one backlog among them; presence, being short,
+/// gets no more than a part.
+fn smaller_logs(backlog: usize) -> HashMap<String, SegmentConfig> {
+    let max_segment_size = (backlog / SEGMENTS / usize::from(feed::PARTS)).max(SMALLEST_SEGMENT);
+    let log = SegmentConfig { max_segment_size, max_segment_count: SEGMENTS };
+    let parts = (0..feed::PARTS).map(Feed::Part).chain([Feed::Status, Feed::Probe]);
+    parts.map(|feed| (feed.filter().to_owned(), log.clone())).collect()
 }
 
 /// Opens and closes links, one after the other: a slot's name is free again

@@ -1,9 +1,11 @@
 //! The broker as its clients see it: real sockets, real clients, a store that
 //! settles when the test says so.
 
+mod clients;
 mod hostile;
 mod limits;
 mod publish;
 mod retained;
 mod rules;
 mod support;
+mod tls;

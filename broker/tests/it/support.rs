@@ -1,5 +1,6 @@
 //! A broker on port 0 with a registry and a store for tests, and a client
 //! that speaks bytes.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::{
     net::{IpAddr, SocketAddr},
