@@ -1,20 +1,13 @@
 //! The broker's handle: doors are opened with it, and it is asked and stopped.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use komandorr_wire::{Delivery, Message, Outcome, ServiceId, Settle, topic::Topic};
-use parking_lot::Mutex;
+use komandorr_wire::{Delivery, Outcome, ServiceId};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::{mpsc, oneshot},
-    time::timeout,
+    sync::mpsc,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,18 +15,15 @@ use crate::{
     admission::{Admission, SlowDown},
     config::Config,
     connection,
+    core::Core,
     fanout::{self, Envelope, Fanout, feed::Kind},
     gate::{Door, Gatekeeper, Identity, Transport},
     intake::Intake,
     listen,
-    metrics::{Counters, Metrics, Refused},
-    retained::{Presence, Retained},
-    sessions::Sessions,
+    metrics::{Counters, Metrics},
+    retained::Retained,
     tls::Tls,
 };
-
-/// How long a last will to a traffic topic may wait for the store.
-const WILL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why the broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,23 +40,6 @@ pub enum StartError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the message was not stored: the store is not available")]
 pub struct NotStored;
-
-/// What all connections share.
-pub(crate) struct Core {
-    pub(crate) config: Config,
-    pub(crate) gatekeeper: Arc<dyn Gatekeeper>,
-    pub(crate) intake: Intake,
-    pub(crate) fanout: Arc<Fanout>,
-    pub(crate) retained: Retained,
-    pub(crate) sessions: Arc<Sessions>,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) slow_down: SlowDown,
-    pub(crate) counters: Arc<Counters>,
-    /// Nothing more is taken from publishers.
-    pub(crate) draining: CancellationToken,
-    pub(crate) stop: CancellationToken,
-    pub(crate) tasks: TaskTracker,
-}
 
 /// The embedded broker. Clones are handles to the same one.
 #[derive(Clone)]
@@ -122,14 +95,15 @@ impl Broker {
         Ok(Self { core: Arc::new(core) })
     }
 
-    /// Serves plain MQTT on a bound listener until the broker stops.
+    /// Serves plain MQTT on a bound listener until the broker drains or stops;
+    /// the listener is closed then.
     pub async fn serve_tcp(&self, listener: TcpListener, door: Door) {
         let door = Door { transport: Transport::Tcp, ..door };
         listen::accept(&self.core, listener, door, None).await;
     }
 
-    /// Serves MQTT over TLS on a bound listener until the broker stops. The
-    /// certificate is loaded again when its files change.
+    /// Serves MQTT over TLS on a bound listener until the broker drains or
+    /// stops; the listener is closed then. The certificate is loaded again when its files change.
     pub async fn serve_tls(&self, listener: TcpListener, door: Door, tls: Tls) {
         let door = Door { transport: Transport::Tls, ..door };
         let reload = tls.clone().follow_files();
@@ -214,88 +188,5 @@ impl Broker {
     }
 }
 
-impl Core {
-    /// Hands one message to the store, outside any connection; the answer
-    /// comes when it is settled. `None`: the store is gone, or the broker
-    /// drains.
-    async fn submit(
-        &self,
-        service: ServiceId,
-        payload: Bytes,
-    ) -> Option<oneshot::Receiver<Outcome>> {
-        let cost = self.intake.cost(payload.len());
-        let budget = Arc::clone(&self.intake.budget).acquire_many_owned(cost);
-        let reserve = self.intake.deliveries.clone().reserve_owned();
-        let wait = async { Some((budget.await.ok()?, reserve.await.ok()?)) };
-        let (bytes, place) = self.draining.run_until_cancelled(wait).await??;
-        let (reply, answer) = oneshot::channel();
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let arrived_ms = since_1970.map_or(0, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
-        let message = Message { service, payload, arrived_ms };
-        let settle = Arc::new(Single(Mutex::new(Some((reply, bytes)))));
-        let delivery = Delivery { messages: vec![message], settle };
-        self.counters.publishes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.intake.send(place, delivery).then_some(answer)
-    }
-
-    /// Keeps or clears a status; gives the copy for subscribers, if any.
-    pub(crate) fn set_status(
-        &self,
-        service: &ServiceId,
-        payload: &[u8],
-        (qos1, retain): (bool, bool),
-        origin: u64,
-    ) -> Result<Option<Envelope>, Refused> {
-        let version = match Presence::parse(payload) {
-            Some(presence) if retain => {
-                self.retained.set(service, presence).ok_or(Refused::Retained)?
-            }
-            Some(_) => 0,
-            // An empty retained message clears; an ordinary one does nothing.
-            None if payload.is_empty() && retain => self.retained.clear(service),
-            None if payload.is_empty() => 0,
-            None => return Err(Refused::StatusPayload),
-        };
-        let wanted = self.fanout.is_wanted(Kind::Status);
-        let copy =
-            || Envelope::new(Kind::Status, service, payload, (qos1, retain), (origin, version));
-        Ok(wanted.then(copy))
-    }
-
-    /// Publishes the last will of a connection that has ended.
-    pub(crate) async fn publish_will(
-        &self,
-        origin: u64,
-        topic: Topic,
-        payload: &[u8],
-        flags: (bool, bool),
-    ) {
-        match topic {
-            Topic::Status(service) => match self.set_status(&service, payload, flags, origin) {
-                Ok(copy) => self.fanout.publish(copy),
-                Err(why) => self.counters.refuse(why),
-            },
-            Topic::Traffic(service) => {
-                let copy = Envelope::new(Kind::Traffic, &service, payload, flags, (origin, 0));
-                let sent = timeout(WILL_PATIENCE, self.submit(service, copy.payload())).await;
-                if matches!(sent, Ok(Some(_))) && self.fanout.is_wanted(Kind::Traffic) {
-                    self.fanout.publish([copy]);
-                }
-            }
-        }
-    }
-}
-
-/// The way back of a single message: the answer and its share of the budget.
-struct Single(Mutex<Option<(oneshot::Sender<Outcome>, tokio::sync::OwnedSemaphorePermit)>>);
-
-impl Settle for Single {
-    fn settle(&self, outcomes: &[Outcome]) {
-        let reply = self.0.lock().take();
-        if let (Some((reply, _bytes)), Some(outcome)) = (reply, outcomes.first())
-            && reply.send(outcome.clone()).is_err()
-        {
-            tracing::trace!("nobody waits for this message any more");
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{admission::Place, broker::Core, gate::Door, protocol};
+use crate::{admission::Place, core::Core, gate::Door, protocol};
 use end::End;
 use io::Io;
 

@@ -109,6 +109,12 @@ impl Fanout {
         self.current.borrow().is_alive()
     }
 
+    /// Ends the router, to see what happens then.
+    #[cfg(test)]
+    pub(crate) fn kill_router(&self) {
+        self.current.borrow().ask(router::Request::Stop);
+    }
+
     /// Carries what is queued to the router, batch by batch; a batch that dies
     /// with its router is carried to the next one.
     async fn carry(self: Arc<Self>, stop: CancellationToken) {

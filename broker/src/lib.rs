@@ -9,6 +9,7 @@ mod admission;
 mod broker;
 mod config;
 mod connection;
+mod core;
 mod fanout;
 mod gate;
 mod intake;

@@ -7,7 +7,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{admission::Place, broker::Core, connection, gate::Door, metrics::Refused, tls::Tls};
+use crate::{admission::Place, connection, core::Core, gate::Door, metrics::Refused, tls::Tls};
 
 /// Out of file descriptors `accept` fails at once, again and again: wait for
 /// one to become free.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     admission::{Address, Place},
-    broker::Core,
+    core::Core,
     gate::{Denied, Door, Identity},
     metrics::{Client, Refused},
     protocol::{self, ConnAck, Connect, Packet, Version, Violation, reason},

@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Packet::PubAck { packet_id } => {
                 // One that we do not know is none of the router's business
                 // and does no harm.
-                self.retransmission.inflight.remove(&packet_id);
+                self.inflight.ids.remove(&packet_id);
             }
             Packet::Subscribe { packet_id, filters } => self.subscribe(packet_id, &filters),
             Packet::Unsubscribe { packet_id, filters } => self.unsubscribe(packet_id, &filters),

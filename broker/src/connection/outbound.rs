@@ -38,17 +38,25 @@ pub(super) struct Feeds {
     pub(super) changed: bool,
     /// SUBACKs that wait until the router knows.
     pub(super) pending: VecDeque<PendingSuback>,
-    /// The status feed is new on this link: what it brought before it was
-    /// confirmed is in the retained messages already.
-    fresh_status: bool,
-    had_status: bool,
-    /// The version of the retained status up to which that is so.
+    status: StatusFeed,
+    /// Changes of status up to this one are not news any more.
     status_since: u64,
     /// A router died: what it swallowed is made up for by retained messages.
     heal: bool,
     number: u16,
     /// The change that the router has not confirmed yet.
     outstanding: Option<u16>,
+}
+
+/// Whether the status feed is among the subscriptions.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum StatusFeed {
+    #[default]
+    Absent,
+    /// Not confirmed yet: what it brings before that is in the retained
+    /// messages already.
+    Fresh,
+    Known,
 }
 
 /// A SUBACK that is owed, and what follows it.
@@ -65,23 +73,25 @@ pub(super) struct Cursor {
     pub(super) last: Option<ServiceId>,
 }
 
-/// Messages of `QoS` 1 under way to the client.
-pub(super) struct Retransmission {
+/// Messages of `QoS` 1 under way to the client, and what it still has to get
+/// of the retained ones. No session outlives its connection, so nothing is
+/// sent twice.
+pub(super) struct Inflight {
     /// The packet id given last.
     pub(super) last: u16,
-    pub(super) inflight: HashSet<u16>,
+    pub(super) ids: HashSet<u16>,
     pub(super) limit: usize,
     /// The largest packet that the client takes.
     pub(super) largest: usize,
     pub(super) retained: VecDeque<Cursor>,
 }
 
-impl Retransmission {
+impl Inflight {
     /// A packet id that is not in use.
     fn packet_id(&mut self) -> u16 {
         loop {
             self.last = self.last.checked_add(1).unwrap_or(1);
-            if self.inflight.insert(self.last) {
+            if self.ids.insert(self.last) {
                 return self.last;
             }
         }
@@ -100,12 +110,11 @@ struct Outgoing<'a> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Whether a live message may be taken from the router.
     pub(super) fn has_room(&self) -> bool {
-        self.retransmission.retained.is_empty() && self.has_outgoing_room()
+        self.inflight.retained.is_empty() && self.has_outgoing_room()
     }
 
     fn has_outgoing_room(&self) -> bool {
-        self.io.output.len() < OUTPUT_HIGH
-            && self.retransmission.inflight.len() < self.retransmission.limit
+        self.io.output.len() < OUTPUT_HIGH && self.inflight.ids.len() < self.inflight.limit
     }
 
     /// Tells the router what this connection wants now.
@@ -115,8 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         // The new interest begins before the old one ends.
         self.feeds.interest = Some(self.core.fanout.want(kinds));
         let wanted = self.subscriptions.feeds();
-        self.feeds.fresh_status |= !self.feeds.had_status && kinds[1];
-        self.feeds.had_status = kinds[1];
+        self.feeds.status = match (kinds[1], self.feeds.status) {
+            (false, _) => StatusFeed::Absent,
+            (true, StatusFeed::Absent) => StatusFeed::Fresh,
+            (true, known) => known,
+        };
         match &mut self.feeds.link {
             LinkState::Closed if wanted.is_empty() => {}
             LinkState::Opening(_) => return,
@@ -156,7 +168,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The subscriptions are in effect: says so, and sends what is retained.
     fn confirm(&mut self) {
-        if std::mem::take(&mut self.feeds.fresh_status) {
+        if self.feeds.status == StatusFeed::Fresh {
+            self.feeds.status = StatusFeed::Known;
             self.feeds.status_since = self.core.retained.version();
         }
         if std::mem::take(&mut self.feeds.heal) {
@@ -165,16 +178,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 qos1,
                 last: None,
             });
-            self.retransmission.retained.extend(all);
+            self.inflight.retained.extend(all);
         }
         while let Some(suback) = self.feeds.pending.pop_front() {
             let PendingSuback { packet_id, codes, retained } = suback;
             protocol::suback(&mut self.io.output, self.version, packet_id, &codes);
-            self.retransmission.retained.extend(retained);
+            self.inflight.retained.extend(retained);
         }
         let most = self.core.config.subscriptions_per_client;
-        while self.retransmission.retained.len() > most {
-            self.retransmission.retained.pop_front();
+        while self.inflight.retained.len() > most {
+            self.inflight.retained.pop_front();
         }
     }
 
@@ -227,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Kind::Traffic => topic::ALL_TRAFFIC,
             Kind::Status => topic::ALL_STATUS,
         };
-        let packet_id = message.qos1.then(|| self.retransmission.packet_id());
+        let packet_id = message.qos1.then(|| self.inflight.packet_id());
         let before = self.io.output.len();
         let delivered = Delivered {
             topic: (prefix.trim_end_matches('+'), message.service),
@@ -236,11 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             retain: message.retain,
         };
         let len = protocol::publish(&mut self.io.output, self.version, &delivered);
-        if len > self.retransmission.largest {
+        if len > self.inflight.largest {
             // A client of MQTT 5 must not be sent more than it takes: the
             // message is dropped as if it had been delivered.
             self.io.output.truncate(before);
-            packet_id.map(|id| self.retransmission.inflight.remove(&id));
+            packet_id.map(|id| self.inflight.ids.remove(&id));
             return;
         }
         self.core.counters.delivered.fetch_add(1, Relaxed);
@@ -249,9 +262,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Sends retained messages as fast as the client takes them.
     pub(super) fn send_retained(&mut self) {
         while self.has_outgoing_room() {
-            let Some(mut cursor) = self.retransmission.retained.pop_front() else { return };
-            let inflight = self.retransmission.inflight.len();
-            let n = self.retransmission.limit.saturating_sub(inflight).min(RETAINED_AT_ONCE);
+            let Some(mut cursor) = self.inflight.retained.pop_front() else { return };
+            let inflight = self.inflight.ids.len();
+            let n = self.inflight.limit.saturating_sub(inflight).min(RETAINED_AT_ONCE);
             let found = self.core.retained.after(cursor.last.as_ref(), &cursor.scope, n);
             for (service, presence) in &found {
                 self.send(&Outgoing {
@@ -264,7 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             if let Some((last, _)) = found.into_iter().next_back() {
                 cursor.last = Some(last);
-                self.retransmission.retained.push_front(cursor);
+                self.inflight.retained.push_front(cursor);
             }
         }
     }

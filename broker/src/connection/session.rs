@@ -3,10 +3,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -21,15 +18,15 @@ use tokio::{
 use super::{
     end::End,
     io::{Io, Progress},
-    outbound::{Feeds, LinkState, Retransmission},
+    outbound::{Feeds, Inflight, LinkState},
 };
 use crate::{
     admission::Place,
-    broker::Core,
+    core::Core,
     fanout::{Link, LinkEvent, RouterGone},
     gate::Door,
     intake::Window,
-    metrics::Counters,
+    metrics::OpenConnection,
     protocol::{self, Version, reason},
     sessions::Seat,
     subscriptions::Subscriptions,
@@ -71,11 +68,11 @@ pub(crate) struct Session<S> {
     pub(super) credit: Option<OwnedSemaphorePermit>,
     pub(super) subscriptions: Subscriptions,
     pub(super) feeds: Feeds,
-    pub(super) retransmission: Retransmission,
+    pub(super) inflight: Inflight,
     pub(super) draining: bool,
     pub(super) last_packet: Instant,
     patience: Duration,
-    _open: Open,
+    _open: OpenConnection,
     _place: Place,
 }
 
@@ -116,9 +113,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             credit: None,
             subscriptions: Subscriptions::default(),
             feeds: Feeds::default(),
-            retransmission: Retransmission {
+            inflight: Inflight {
                 last: 0,
-                inflight: HashSet::new(),
+                ids: HashSet::new(),
                 limit: usize::from(inflight),
                 largest: usize::try_from(maximum_packet_size).unwrap_or(usize::MAX),
                 retained: VecDeque::new(),
@@ -126,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             draining: false,
             last_packet: Instant::now(),
             patience: Duration::from_millis(u64::from(keep_alive) * 1500),
-            _open: Open::count(&core.counters, door, version),
+            _open: OpenConnection::count(&core.counters, door.transport, version),
             _place: place,
         }
     }
@@ -313,31 +310,5 @@ impl Feeds {
             LinkState::Opening(link) => Event::Linked(Box::new(link.await)),
             LinkState::Open(link) => Event::Link(link.next().await),
         }
-    }
-}
-
-/// Counts an open connection by door and version.
-struct Open {
-    counters: Arc<Counters>,
-    door: Door,
-    version: Version,
-}
-
-impl Open {
-    fn count(counters: &Arc<Counters>, door: Door, version: Version) -> Self {
-        let this = Self { counters: Arc::clone(counters), door, version };
-        this.change(&counters.opened, |n| n.fetch_add(1, Relaxed));
-        this.change(&counters.open, |n| n.fetch_add(1, Relaxed));
-        this
-    }
-
-    fn change(&self, table: &[[AtomicU64; 2]; 3], change: impl Fn(&AtomicU64) -> u64) {
-        Counters::by_door(table, self.door.transport, self.version).map(change);
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.change(&self.counters.open, |n| n.fetch_sub(1, Relaxed));
     }
 }

@@ -29,7 +29,7 @@ fn traffic(service: &str, n: u32) -> Envelope {
 
 async fn subscribed(fanout: &Fanout, feeds: &[Feed]) -> Link {
     let mut link = timeout(PATIENCE, fanout.open()).await.unwrap();
-    let wanted = BTreeSet::from_iter(feeds.iter().copied());
+    let wanted: BTreeSet<_> = feeds.iter().copied().collect();
     assert_eq!(link.subscribe(&wanted, 5).await, Ok(true));
     while !matches!(link.next().await, Ok(LinkEvent::Subscribed(5))) {}
     link

@@ -3,6 +3,7 @@
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use komandorr_broker::Config;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -25,7 +26,8 @@ fn mosquitto(program: &str, server: &Server, version: &str) -> Command {
 async fn run(mut command: Command) -> Result<Output> {
     let hint = "is it installed? (Debian: apt-get install mosquitto-clients)";
     let output = timeout(PATIENCE, command.output()).await.context("it does not end")?;
-    output.with_context(|| format!("cannot run {:?}: {hint}", command.as_std().get_program()))
+    output
+        .with_context(|| format!("cannot run {}: {hint}", command.as_std().get_program().display()))
 }
 
 #[tokio::test]
@@ -61,7 +63,7 @@ async fn mosquitto_publishes_and_subscribes_on_both_versions() -> Result<()> {
 
 #[tokio::test]
 async fn mosquitto_is_told_what_it_may_not() -> Result<()> {
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let mut wrong = mosquitto("mosquitto_pub", &server, "5");
     wrong.args(["-t", "komandorr/traffic/web-1", "-m", "x", "-u", "web-1", "-P", "guess"]);
     let output = run(wrong).await?;
@@ -112,7 +114,7 @@ async fn rumqttc_of_version_5_sees_why_its_publish_ended_the_connection() -> Res
             v5::{DisconnectReasonCode, Packet},
         },
     };
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let mut options = MqttOptions::new("agent", "127.0.0.1", server.address.port());
     options.set_credentials("web-1", "token-of-web-1");
     options.set_keep_alive(Duration::from_secs(5));

@@ -201,7 +201,7 @@ async fn subscribing_and_unsubscribing_a_thousand_filters() -> Result<()> {
         for n in 0..300 {
             let filter = format!("komandorr/traffic/x{n}");
             client.subscribe(4, &filter, 0).await?;
-            let body = [&[0, 9, 0][..], &[filter.len() as u8], filter.as_bytes()].concat();
+            let body = [&[0, 9, 0][..], &[u8::try_from(filter.len())?], filter.as_bytes()].concat();
             client.send(&packet(0xa2, &body)).await?;
             client.expect(&[0xb0, 2, 0, 9]).await?;
         }

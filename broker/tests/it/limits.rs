@@ -118,7 +118,7 @@ async fn a_client_that_takes_nothing_is_dropped_and_loses_the_oldest() -> Result
     // The kernel's buffers take some megabytes before anything stalls.
     while server.broker.metrics().refused(Refused::WriteTimeout) == 0 {
         n += 1;
-        let payload = [&n.to_be_bytes()[..], &[b'x'; 20_000]].concat();
+        let payload = [&n.to_be_bytes()[..], &vec![b'x'; 20_000]].concat();
         publisher.send(&publish(4, 2, "komandorr/traffic/a", 1, &payload)).await?;
         publisher.expect(&[0x40, 2, 0, 1]).await?;
         server.next_stored().await?;
@@ -205,14 +205,14 @@ async fn a_client_s_own_limits_are_respected() -> Result<()> {
     let mut publisher = Raw::connect(server.address, 4, "p").await?;
     let topic = "komandorr/traffic/a";
     publisher.send(&publish(4, 2, topic, 1, &[b'x'; 100])).await?;
-    for id in 2..6 {
-        publisher.send(&publish(4, 2, topic, id, &[b'0' + id as u8])).await?;
+    for id in 2..6_u8 {
+        publisher.send(&publish(4, 2, topic, id.into(), &[b'0' + id])).await?;
     }
     let mut waiting = Vec::new();
     for id in [2, 3] {
         let message = client.packet().await?;
         ensure!(read_publish(5, &message)?.2 == [b'0' + id]);
-        waiting.push([message[23], message[24]]);
+        waiting.push(delivered_id(&message)?);
     }
     // Two are under way: no third before an acknowledgement, in any order.
     client.ping().await?;

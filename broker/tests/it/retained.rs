@@ -16,8 +16,8 @@ async fn presences(client: &mut Raw, level: u8, n: usize) -> Result<BTreeMap<Str
         let (first, topic, payload) = read_publish(level, &packet)?;
         assert_eq!(first & 1, 1, "the retain flag");
         if first & 6 != 0 {
-            let at = 2 + 2 + topic.len();
-            client.send(&[0x40, 2, packet[at], packet[at + 1]]).await?;
+            let [high, low] = delivered_id(&packet)?;
+            client.send(&[0x40, 2, high, low]).await?;
         }
         all.insert(topic, String::from_utf8(payload)?);
     }

@@ -1,13 +1,13 @@
 //! What is refused, and how a client learns of it.
 
 use anyhow::Result;
-use komandorr_broker::{Identity, Refused};
+use komandorr_broker::{Config, Identity, Refused};
 
 use crate::support::*;
 
 #[tokio::test]
 async fn a_refused_publish_ends_the_connection_with_its_reason() -> Result<()> {
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let table = [
         ("web-1", "komandorr/traffic/web-2", 0x87),
         ("web-1", "komandorr/status/web-2", 0x87),
@@ -34,7 +34,7 @@ async fn a_refused_publish_ends_the_connection_with_its_reason() -> Result<()> {
 
 #[tokio::test]
 async fn a_refused_subscription_has_its_code_and_the_connection_stays() -> Result<()> {
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let table = [
         ("one", "komandorr/traffic/web-1", [1, 1]),
         ("one", "komandorr/traffic/+", [0x80, 0x87]),
@@ -61,7 +61,7 @@ async fn a_refused_subscription_has_its_code_and_the_connection_stays() -> Resul
 
 #[tokio::test]
 async fn a_wrong_password_or_will_gets_a_connack_that_says_so() -> Result<()> {
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let good = ("web-1", "token-of-web-1");
     let foreign = Some(("komandorr/status/web-2", b"offline".as_slice()));
     let odd = Some(("komandorr/status/web-1", b"perhaps".as_slice()));
@@ -88,7 +88,7 @@ async fn a_wrong_password_or_will_gets_a_connack_that_says_so() -> Result<()> {
 
 #[tokio::test]
 async fn an_operator_can_end_a_service_s_connections() -> Result<()> {
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let mut gone = Raw::connect_as(server.address, 5, "a", "web-1").await?;
     let mut stays = Raw::connect_as(server.address, 5, "b", "web-2").await?;
     let clients = server.broker.metrics().clients;
@@ -101,7 +101,7 @@ async fn an_operator_can_end_a_service_s_connections() -> Result<()> {
 
 #[tokio::test]
 async fn a_client_id_belongs_to_its_user() -> Result<()> {
-    let server = start_with(Default::default(), GUARDED).await?;
+    let server = start_with(Config::default(), GUARDED).await?;
     let mut one = Raw::connect_as(server.address, 4, "same", "web-1").await?;
     let mut two = Raw::connect_as(server.address, 4, "same", "web-2").await?;
     one.ping().await?;

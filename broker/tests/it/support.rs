@@ -379,3 +379,10 @@ impl<T: 'static> IntoFuture for Spawned<T> {
         Box::pin(async move { self.0.join_next().await.context("the task is gone")?? })
     }
 }
+
+/// The packet id of a short PUBLISH of `QoS` 1.
+pub(crate) fn delivered_id(packet: &[u8]) -> Result<[u8; 2]> {
+    let topic = packet.get(2..4).context("short")?;
+    let at = 4 + usize::from(*topic.last().context("short")?);
+    packet.get(at..at + 2).and_then(|id| id.try_into().ok()).context("no packet id")
+}
