@@ -1,1 +1,96 @@
-//! .
+//! The site: pages, charts, API and live streams over the collector's live
+//! state and its `Reader`. Everything is served from one port; pages are
+//! rendered here and work without scripts.
+
+mod access;
+mod api;
+mod assets;
+mod chart;
+mod error;
+mod headers;
+mod hub;
+mod mqtt;
+mod origin;
+mod pages;
+mod params;
+mod routes;
+mod server;
+mod site;
+mod theme;
+mod top;
+mod units;
+mod when;
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use jiff::tz::TimeZone;
+use komandorr_collector::{Live, Reader, Registry, Stats};
+use serde::{Deserialize, Serialize};
+
+pub use mqtt::{ByteStream, MqttDoor};
+pub use server::run;
+
+/// Settings of the site, the section `[http]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address of site and API. The caller binds it and hands the listener in.
+    pub listen: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 3000)) }
+    }
+}
+
+/// Whether the server can do its work, part by part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// The parts that were asked: broker, collector, store.
+    pub parts: Vec<Part>,
+}
+
+/// One part of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// What it is called.
+    pub name: &'static str,
+    /// Why it does not answer; `None`: it does.
+    pub problem: Option<String>,
+}
+
+impl Readiness {
+    /// Whether every part answers.
+    pub fn is_ready(&self) -> bool {
+        self.parts.iter().all(|part| part.problem.is_none())
+    }
+}
+
+/// What the site shows and changes.
+#[derive(Clone)]
+pub struct App {
+    /// History, from DuckDB.
+    pub reader: Reader,
+    /// What is going on now, in memory.
+    pub live: Arc<Live>,
+    /// The registered services.
+    pub registry: Arc<Registry>,
+    /// The pipeline's own figures.
+    pub stats: Arc<Stats>,
+    /// Time zone in which pages tell times and cut days.
+    pub zone: TimeZone,
+    /// Asked by `/readyz`.
+    pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is no broker here.
+    pub mqtt: Option<Arc<dyn MqttDoor>>,
+    /// Address that agents on other hosts would be given, such as
+    /// `mqtt://127.0.0.1:1883`: stands in the ready-made commands.
+    pub agent_url: String,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("zone", &self.zone).finish_non_exhaustive()
+    }
+}

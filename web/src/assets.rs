@@ -1,0 +1,79 @@
+//! Stylesheet, script and icon: in the program, under names that change with
+//! their content, so that a browser asks for each version once.
+
+use std::{fmt::Write as _, sync::LazyLock};
+
+use axum::{
+    extract::Path,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{error::Failure, headers::Cache};
+
+/// Bytes of the hash in a name: enough to tell versions apart.
+const HASH_BYTES: usize = 6;
+
+/// An embedded file.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    /// Path on this site, with the hash of the content.
+    pub(crate) path: String,
+    kind: &'static str,
+    content: &'static [u8],
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct Assets {
+    pub(crate) style: Asset,
+    pub(crate) script: Asset,
+    pub(crate) icon: Asset,
+}
+
+pub(crate) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
+    style: Asset::new("app", "css", "text/css; charset=utf-8", include_bytes!("../assets/app.css")),
+    script: Asset::new(
+        "app",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../assets/app.js"),
+    ),
+    icon: Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
+});
+
+impl Asset {
+    fn new(stem: &str, extension: &str, kind: &'static str, content: &'static [u8]) -> Self {
+        let digest = Sha256::digest(content);
+        let hash = digest.iter().take(HASH_BYTES).fold(String::new(), |mut hash, byte| {
+            // Writing to a String cannot fail.
+            write!(hash, "{byte:02x}").unwrap_or_default();
+            hash
+        });
+        Self { path: format!("/assets/{stem}-{hash}.{extension}"), kind, content }
+    }
+}
+
+impl Assets {
+    fn all(&self) -> [&Asset; 3] {
+        [&self.style, &self.script, &self.icon]
+    }
+}
+
+/// `GET /assets/{name}`
+pub(crate) async fn asset(Path(name): Path<String>) -> Result<Response, Failure> {
+    let wanted = |asset: &&Asset| asset.path.strip_prefix("/assets/") == Some(name.as_str());
+    let assets = ASSETS.all();
+    let asset = assets.into_iter().find(wanted).ok_or_else(Failure::no_page)?;
+    let kind = HeaderValue::from_static(asset.kind);
+    let mut response = ([(header::CONTENT_TYPE, kind)], asset.content).into_response();
+    response.extensions_mut().insert(Cache::Forever);
+    Ok(response)
+}
+
+/// `GET /favicon.ico`, which browsers ask for unasked.
+pub(crate) async fn favicon() -> Result<Response, Failure> {
+    let name = ASSETS.icon.path.trim_start_matches("/assets/").to_owned();
+    asset(Path(name)).await
+}

@@ -1,0 +1,350 @@
+//! Charts: traffic over time as the geometry of an SVG picture, drawn by the
+//! server. Upload lies above zero, download below it, on one scale; missing
+//! time breaks the line and leaves a band. Templates only print what is here.
+
+mod bars;
+mod line;
+mod scale;
+mod spark;
+pub(crate) mod time;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+pub(crate) use bars::{Bar, Bars};
+pub(crate) use line::Slot;
+pub(crate) use scale::Scale;
+pub(crate) use spark::Spark;
+pub(crate) use time::{TimeTick, seconds};
+
+use line::{Canvas, points, runs, thin};
+
+/// Space above the plot, px: half a label.
+const TOP: f64 = 10.0;
+/// Space below the plot for the labels of the time axis, px.
+const BOTTOM: f64 = 22.0;
+/// Units from top to bottom of the plot: fine enough to read values back
+/// from the path, which the script does for its crosshair.
+const UNITS: f64 = 100_000.0;
+/// Units from left to right: more than the pixels of most screens.
+const WIDTH: f64 = 2000.0;
+/// Most pixel columns of a line; each keeps its lowest and highest point.
+const COLUMNS: f64 = 600.0;
+/// A band narrower than this is drawn all the same, percent of the width.
+const NARROWEST_GAP: f64 = 0.15;
+/// A band needs this much width to carry its label, percent.
+const LABELLED_GAP: f64 = 6.0;
+
+/// What a chart shows.
+#[derive(Debug)]
+pub(crate) struct Plot<'a> {
+    /// Left edge.
+    pub(crate) from: Timestamp,
+    /// Right edge.
+    pub(crate) to: Timestamp,
+    /// Clock of the time axis.
+    pub(crate) zone: &'a TimeZone,
+    /// Height of the picture, px.
+    pub(crate) height: u32,
+    /// Covered time, in order.
+    pub(crate) slots: &'a [Slot],
+    /// Longest time between two slots that is no gap yet, seconds.
+    pub(crate) tolerance: f64,
+    /// From when on missing time is a gap: where the data begins; and until
+    /// when data can have come at all.
+    pub(crate) expected: Option<(Timestamp, Timestamp)>,
+    /// Highest speeds inside the slots: when and how much, up and down.
+    pub(crate) peaks: [Option<(Timestamp, f64)>; 2],
+    /// 95th percentile per direction, where a line shall mark it.
+    pub(crate) percentiles: [Option<f64>; 2],
+}
+
+/// A mark on the value axis, in px.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Grid {
+    /// Its line.
+    pub(crate) y: f64,
+    /// Baseline of its label.
+    pub(crate) text_y: f64,
+    /// Its label.
+    pub(crate) label: String,
+    /// Whether it is the axis itself.
+    pub(crate) zero: bool,
+}
+
+/// Path data of one direction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Trace {
+    /// The line.
+    pub(crate) line: String,
+    /// The area between line and zero.
+    pub(crate) area: String,
+}
+
+/// Time without data.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gap {
+    /// Where it begins.
+    pub(crate) from: Timestamp,
+    /// Where it ends.
+    pub(crate) to: Timestamp,
+    /// Left edge, percent of the width.
+    pub(crate) x: f64,
+    /// Percent of the width.
+    pub(crate) width: f64,
+    /// Whether a label fits.
+    pub(crate) labelled: bool,
+}
+
+/// The highest point of a direction.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Peak {
+    /// Percent of the width.
+    pub(crate) x: f64,
+    /// In px.
+    pub(crate) y: f64,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Bytes per second.
+    pub(crate) value: f64,
+    /// Whether its label stands to its left.
+    pub(crate) left: bool,
+}
+
+/// A chart, ready to be printed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Chart {
+    /// Height of the picture, px.
+    pub(crate) height: u32,
+    /// Height of the plot itself, px.
+    pub(crate) plot: f64,
+    /// The value axis, from the top.
+    pub(crate) grid: Vec<Grid>,
+    /// The time axis.
+    pub(crate) ticks: Vec<TimeTick>,
+    /// Upload.
+    pub(crate) up: Trace,
+    /// Download.
+    pub(crate) down: Trace,
+    /// Bands of missing time.
+    pub(crate) gaps: Vec<Gap>,
+    /// Highest points, up and down.
+    pub(crate) peaks: [Option<Peak>; 2],
+    /// Lines of the 95th percentiles in px, up and down.
+    pub(crate) percentiles: [Option<f64>; 2],
+    /// Left edge, Unix milliseconds.
+    pub(crate) from_ms: i64,
+    /// Right edge, Unix milliseconds.
+    pub(crate) to_ms: i64,
+    /// Place of zero in path units.
+    pub(crate) zero: f64,
+    /// Bytes per second of one path unit.
+    pub(crate) unit: f64,
+}
+
+impl Chart {
+    /// Units of the paths from left to right.
+    pub(crate) const WIDTH: u32 = WIDTH as u32;
+    /// Units of the paths from top to bottom.
+    pub(crate) const UNITS: u32 = UNITS as u32;
+    /// Space above the plot, px.
+    pub(crate) const TOP: u32 = TOP as u32;
+
+    /// Draws a plot.
+    pub(crate) fn new(plot: &Plot<'_>) -> Self {
+        let highest = |of: fn(&Slot) -> f64, peak: Option<(Timestamp, f64)>| {
+            let line = plot.slots.iter().map(of).fold(0.0, f64::max);
+            peak.map_or(line, |(_, value)| value.max(line))
+        };
+        let [up_peak, down_peak] = plot.peaks;
+        let scale = Scale::new(highest(|s| s.up, up_peak), highest(|s| s.down, down_peak));
+        let inner = f64::from(plot.height) - TOP - BOTTOM;
+        let y = |value: f64| TOP + scale.place(value) * inner;
+        let frame = Frame::new(plot.from, plot.to);
+        Self {
+            height: plot.height,
+            plot: inner,
+            grid: grid(&scale, y),
+            ticks: time::time_ticks(plot.from, plot.to, plot.zone),
+            up: trace(plot, &scale, |s| s.up),
+            down: trace(plot, &scale, |s| -s.down),
+            gaps: gaps(plot, &frame),
+            peaks: [
+                up_peak.map(|peak| frame.peak(peak, y(peak.1))),
+                down_peak.map(|peak| frame.peak(peak, y(-peak.1))),
+            ],
+            percentiles: [plot.percentiles[0].map(y), plot.percentiles[1].map(|v| y(-v))],
+            from_ms: plot.from.as_millisecond(),
+            to_ms: plot.to.as_millisecond(),
+            zero: (scale.place(0.0) * UNITS).round(),
+            unit: (scale.high - scale.low) / UNITS,
+        }
+    }
+
+    /// Whether anything is drawn.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.up.line.is_empty()
+    }
+
+    /// Place of the axis, px.
+    pub(crate) fn zero_px(&self) -> f64 {
+        TOP + self.zero / UNITS * self.plot
+    }
+}
+
+/// The time axis as percentages.
+struct Frame {
+    from: f64,
+    to: f64,
+}
+
+impl Frame {
+    fn new(from: Timestamp, to: Timestamp) -> Self {
+        Self { from: seconds(from), to: seconds(to) }
+    }
+
+    fn x(&self, time: f64) -> f64 {
+        ((time - self.from) / (self.to - self.from).max(0.001) * 100.0).clamp(0.0, 100.0)
+    }
+
+    fn peak(&self, (at, value): (Timestamp, f64), y: f64) -> Peak {
+        let x = self.x(seconds(at));
+        Peak { x, y, at, value, left: x > 60.0 }
+    }
+}
+
+fn grid(scale: &Scale, y: impl Fn(f64) -> f64) -> Vec<Grid> {
+    let ticks = scale.ticks.iter();
+    ticks
+        .map(|tick| Grid {
+            y: y(tick.value),
+            text_y: y(tick.value) + 4.0,
+            label: tick.label.clone(),
+            zero: tick.value == 0.0,
+        })
+        .collect()
+}
+
+fn trace(plot: &Plot<'_>, scale: &Scale, value: impl Fn(&Slot) -> f64) -> Trace {
+    let (from, to) = (seconds(plot.from), seconds(plot.to));
+    let canvas = Canvas { from, to, width: WIDTH, place: |v: f64| scale.place(v) * UNITS };
+    let mut trace = Trace::default();
+    for run in runs(plot.slots, plot.tolerance) {
+        let line = thin(&points(run, &value), (to - from) / COLUMNS);
+        let path = canvas.line(&line);
+        trace.area.push_str(&canvas.area(&path, &line));
+        trace.line.push_str(&path);
+    }
+    trace
+}
+
+/// Missing time between the first moment that can have data and the last.
+fn gaps(plot: &Plot<'_>, frame: &Frame) -> Vec<Gap> {
+    let Some((first, last)) = plot.expected else { return Vec::new() };
+    let mut gaps = Vec::new();
+    let mut covered = seconds(first.max(plot.from));
+    let end = seconds(last.min(plot.to));
+    let starts = plot.slots.iter().map(|s| (s.start, s.end));
+    for (start, stop) in starts.chain([(end, end)]) {
+        if start - covered > plot.tolerance {
+            let (x, right) = (frame.x(covered), frame.x(start));
+            let width = (right - x).max(NARROWEST_GAP);
+            let at = |s: f64| moment(s).unwrap_or(plot.from);
+            gaps.push(Gap {
+                from: at(covered),
+                to: at(start),
+                x,
+                width,
+                labelled: width >= LABELLED_GAP,
+            });
+        }
+        covered = covered.max(stop);
+    }
+    gaps
+}
+
+/// Seconds of Unix time as a moment; `None` outside the calendar.
+#[allow(clippy::cast_possible_truncation, reason = "a float beyond the range saturates")]
+fn moment(seconds: f64) -> Option<Timestamp> {
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn plot<'a>(zone: &'a TimeZone, slots: &'a [Slot]) -> Plot<'a> {
+        Plot {
+            from: at(0),
+            to: at(1000),
+            zone,
+            height: 280,
+            slots,
+            tolerance: 1.0,
+            expected: Some((at(0), at(1000))),
+            peaks: [None, None],
+            percentiles: [None, None],
+        }
+    }
+
+    fn slot(start: f64, end: f64, up: f64, down: f64) -> Slot {
+        Slot { start, end, up, down }
+    }
+
+    #[test]
+    fn a_gap_ends_the_line_and_leaves_a_band() {
+        let slots = [slot(0.0, 400.0, 1e6, 1e6), slot(600.0, 1000.0, 2e6, 0.0)];
+        let chart = Chart::new(&plot(&TimeZone::UTC, &slots));
+        assert_eq!(chart.up.line.matches('M').count(), 2);
+        assert_eq!(chart.up.area.matches('Z').count(), 2);
+        let [gap] = &*chart.gaps else { panic!("{:?}", chart.gaps) };
+        assert_eq!((gap.from, gap.to, gap.labelled), (at(400), at(600), true));
+        assert!((gap.x - 40.0).abs() < 1e-9 && (gap.width - 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn time_before_the_first_sample_ever_is_no_gap() {
+        let slots = [slot(500.0, 1000.0, 1e6, 1e6)];
+        let chart = Chart::new(&Plot {
+            expected: Some((at(500), at(1000))),
+            ..plot(&TimeZone::UTC, &slots)
+        });
+        assert!(chart.gaps.is_empty());
+    }
+
+    #[test]
+    fn a_peak_above_the_means_is_inside_the_picture() {
+        let slots = [slot(0.0, 1000.0, 1e6, 1e6)];
+        let peaks = [Some((at(700), 5e6)), None];
+        let chart = Chart::new(&Plot { peaks, ..plot(&TimeZone::UTC, &slots) });
+        let peak = chart.peaks[0].as_ref().unwrap();
+        assert!(peak.y >= TOP && peak.y < chart.zero_px() && peak.left);
+    }
+
+    #[test]
+    fn nothing_to_show_is_an_empty_chart_with_axes() {
+        let chart = Chart::new(&plot(&TimeZone::UTC, &[]));
+        assert!(chart.is_empty() && !chart.grid.is_empty());
+        assert_eq!(chart.gaps.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn values_can_be_read_back_from_the_path(values in prop::collection::vec(0.0..1e9f64, 1..200)) {
+            let slots: Vec<Slot> = values.iter().enumerate()
+                .map(|(i, v)| slot(i as f64 * 5.0, i as f64 * 5.0 + 5.0, *v, 0.0)).collect();
+            let chart = Chart::new(&plot(&TimeZone::UTC, &slots));
+            let highest = values.iter().copied().fold(0.0, f64::max);
+            let ys = chart.up.line.trim_start_matches('M').split(' ')
+                .map(|p| p.split_once(',').unwrap().1.parse::<f64>().unwrap());
+            let top = ys.fold(f64::MAX, f64::min);
+            let read = (chart.zero - top) * chart.unit;
+            prop_assert!((read - highest).abs() <= chart.unit, "{read} {highest}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What goes wrong: a status, a word for machines and a sentence that helps.
+//! Handlers return it; one layer dresses it, as JSON below `/api` and as a page
+//! of the site elsewhere. Internals go to the log and never to a visitor.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use komandorr_collector::{read::ReadError, registry::RegistryError};
+use serde_json::json;
+
+use crate::{pages, site::Shared};
+
+/// A request that got no answer, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    /// For machines; part of the API's contract.
+    pub(crate) code: &'static str,
+    /// For people.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    /// A parameter or field that cannot be used; the message names it.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_parameter", message)
+    }
+
+    /// No service of that id.
+    pub(crate) fn unknown_service(id: &str) -> Self {
+        let message = format!("there is no service \"{id}\"");
+        Self::new(StatusCode::NOT_FOUND, "unknown_service", message)
+    }
+
+    /// Nothing lies at this path.
+    pub(crate) fn no_page() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "nothing lies at this address")
+    }
+
+    /// Something of ours broke; the log says what.
+    pub(crate) fn internal() -> Self {
+        let message = "something went wrong here; the server's log says what";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// The database does not answer.
+    pub(crate) fn store() -> Self {
+        let message = "the database does not answer right now; what is live still works";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(%error, "the store did not answer a page");
+        Self::store()
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Exists(_) => {
+                Self::new(StatusCode::CONFLICT, "exists", error.to_string())
+            }
+            RegistryError::Unknown(id) => Self::unknown_service(&id),
+            RegistryError::Store(reason) => {
+                tracing::error!(reason, "the registry did not take a change");
+                Self::store()
+            }
+        }
+    }
+}
+
+impl From<askama::Error> for Failure {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!(%error, "a template did not render");
+        Self::internal()
+    }
+}
+
+/// Bare; [`dress`] makes of it what the visitor can read.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Whether machines read what lies at this path.
+fn for_machines(path: &str) -> bool {
+    ["/api/", "/healthz", "/readyz", "/metrics", "/mqtt", "/assets/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
+        || path == "/api"
+}
+
+/// The layer that turns a [`Failure`] into JSON or a page.
+pub(crate) async fn dress(
+    State(site): State<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    let failure = match response.extensions_mut().remove::<Failure>() {
+        Some(failure) => failure,
+        // Extractors of axum answer bare texts; their words are for developers.
+        None if is_bare(&response) => from_status(response.status()),
+        None => return response,
+    };
+    let status = failure.status;
+    let body = if for_machines(uri.path()) {
+        let error = json!({"error": {"code": failure.code, "message": failure.message}});
+        Json(error).into_response()
+    } else {
+        pages::error::page(&site, &uri, &headers, &failure)
+    };
+    // Headers that say how to do better (`Allow`) stay.
+    let allow = response.headers_mut().remove(header::ALLOW);
+    let mut dressed = (status, body).into_response();
+    if let Some(allow) = allow {
+        dressed.headers_mut().insert(header::ALLOW, allow);
+    }
+    dressed
+}
+
+/// A failure that is not JSON or HTML yet.
+fn is_bare(response: &Response) -> bool {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let dressed = kind
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/json") || kind.starts_with("text/html"));
+    (status.is_client_error() || status.is_server_error()) && !dressed
+}
+
+fn from_status(status: StatusCode) -> Failure {
+    match status {
+        StatusCode::NOT_FOUND => Failure::no_page(),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Failure::new(status, "method_not_allowed", "this address does not take that method")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Failure::new(status, "too_large", "that is more than a request may carry")
+        }
+        StatusCode::REQUEST_TIMEOUT => Failure::new(status, "timeout", "the request took too long"),
+        status if status.is_client_error() => {
+            Failure::new(status, "bad_request", "the request could not be understood")
+        }
+        status => Failure { status, ..Failure::internal() },
+    }
+}

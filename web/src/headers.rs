@@ -1,0 +1,59 @@
+//! Headers of every answer, in one place: what a browser may do with a page,
+//! and for how long anybody may keep it.
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+
+/// Nothing inline, nothing from elsewhere, nothing that is not needed.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+     base-uri 'none'";
+
+const SECURITY: [(HeaderName, HeaderValue); 6] = [
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// How long an answer may be kept. Handlers say which; [`finish`] writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cache {
+    /// Pages and live data: asked for anew every time.
+    Never,
+    /// Files whose content is part of their name.
+    Forever,
+}
+
+impl Cache {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Never => "no-store",
+            Self::Forever => "public, max-age=31536000, immutable",
+        })
+    }
+}
+
+/// Adds the headers that every answer has.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let cache = response.extensions_mut().remove::<Cache>().unwrap_or(Cache::Never);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, cache.header());
+    for (name, value) in SECURITY {
+        headers.insert(name, value);
+    }
+    response
+}

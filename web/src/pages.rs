@@ -1,0 +1,109 @@
+//! The pages: one module and one template struct each. Handlers decide,
+//! templates print.
+
+pub(crate) mod card;
+pub(crate) mod dashboard;
+pub(crate) mod error;
+mod link;
+pub(crate) mod service;
+
+use askama::Template;
+use axum::{
+    http::{HeaderMap, Uri},
+    response::Html,
+};
+use jiff::Timestamp;
+
+use crate::{
+    assets::{ASSETS, Assets},
+    error::Failure,
+    site::Site,
+    theme::Theme,
+};
+pub(crate) use link::Link;
+
+/// A rendered page.
+pub(crate) type Page = Result<Html<String>, Failure>;
+
+/// The main pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tab {
+    Dashboard,
+    Analytics,
+    Pipeline,
+}
+
+/// What the frame around every page needs.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    pub(crate) title: String,
+    pub(crate) tab: Option<Tab>,
+    pub(crate) theme: Option<&'static str>,
+    /// Where the theme's form comes back to.
+    pub(crate) back: String,
+    /// Time of the page on the site's clock.
+    pub(crate) at: String,
+    pub(crate) zone: String,
+    /// The stream that keeps the page live.
+    pub(crate) stream: String,
+    /// The script asks for the page anew after so many seconds; 0: never.
+    pub(crate) refresh: u32,
+    pub(crate) version: &'static str,
+    pub(crate) assets: &'static Assets,
+}
+
+/// How a page is asked for.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl Shell {
+    pub(crate) fn new(visit: &Visit<'_>, title: &str, tab: Option<Tab>) -> Self {
+        let (site, now) = (visit.site, Timestamp::now());
+        let back = visit.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Self {
+            title: if title.is_empty() {
+                "Komandorr".into()
+            } else {
+                format!("{title} · Komandorr")
+            },
+            tab,
+            theme: Theme::of(visit.headers).map(Theme::as_str),
+            back,
+            at: site.clock.time(now),
+            zone: site.clock.zone_name(now),
+            stream: "/api/traffic/stream?view=clock".into(),
+            refresh: 0,
+            version: env!("CARGO_PKG_VERSION"),
+            assets: &ASSETS,
+        }
+    }
+
+    pub(crate) fn is_at(&self, tab: &Tab) -> bool {
+        self.tab == Some(*tab)
+    }
+
+    pub(crate) fn tabs(&self) -> &'static [(Tab, &'static str, &'static str)] {
+        &[
+            (Tab::Dashboard, "/", "Dashboard"),
+            (Tab::Analytics, "/analytics", "Analytics"),
+            (Tab::Pipeline, "/status", "Pipeline"),
+        ]
+    }
+}
+
+/// Renders a page's template.
+pub(crate) fn render(template: &impl Template) -> Page {
+    Ok(Html(template.render()?))
+}
+
+/// Renders a part of a page; a part that fails is left out, and logged.
+pub(crate) fn part(template: &impl Template) -> String {
+    template.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "a part of a page did not render");
+        String::new()
+    })
+}

@@ -1,0 +1,122 @@
+//! The dashboard: the fleet in four figures, five cards, an hour and a table.
+
+mod fleet;
+mod row;
+mod summary;
+mod table;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+};
+use jiff::Timestamp;
+use komandorr_wire::ServiceId;
+use serde_json::{Map, Value};
+
+use super::{Page, Shell, Tab, Visit, card::CardView, part, render};
+use crate::{
+    hub::{Card, Frame, Item},
+    params::Params,
+    site::{Shared, Site},
+};
+use table::{Column, Pager, Selection, TabLink, Table};
+
+/// After so many seconds the script asks for the page anew, so that the order
+/// of the rows follows the traffic.
+const REFRESH_SECONDS: u32 = 60;
+
+#[derive(Debug, Template)]
+#[template(path = "dashboard.html")]
+struct Dashboard<'a> {
+    shell: Shell,
+    sum: String,
+    /// How many services there are.
+    all: usize,
+    /// The one command that adds the first service.
+    command: String,
+    cards: Vec<&'a str>,
+    fleet: &'a str,
+    search: &'a str,
+    hidden: Vec<(&'static str, String)>,
+    tabs: Vec<TabLink>,
+    columns: Vec<Column>,
+    caption: String,
+    rows: Vec<&'a str>,
+    nothing: String,
+    pager: Pager,
+}
+
+/// `GET /`
+pub(crate) async fn page(
+    State(site): State<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    params: Params,
+) -> Page {
+    let frame = site.hub.fresh();
+    let selection = Selection::of(&params)?;
+    let table = Table::new(&frame.items, &selection);
+    let mut shell =
+        Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "", Some(Tab::Dashboard));
+    shell.stream = table.stream(frame.number);
+    shell.refresh = REFRESH_SECONDS;
+    render(&Dashboard {
+        shell,
+        sum: summary::html(&site, &frame),
+        all: frame.items.len(),
+        command: format!("komandorr-agent --url {}", site.app.agent_url),
+        cards: frame.cards.iter().map(|card| card_html(card, frame.at)).collect(),
+        fleet: fleet::html(&site, &frame),
+        search: selection.search(),
+        hidden: selection.hidden(),
+        tabs: table.tabs(&frame.items),
+        columns: selection.columns(),
+        caption: selection.caption(),
+        rows: table.rows.iter().map(|item| row::html(&site, item, frame.at)).collect(),
+        nothing: selection.nothing(),
+        pager: table.pager(),
+    })
+}
+
+fn card_html(card: &Card, now: Timestamp) -> &str {
+    card.html.get_or_init(|| part(&CardView::new(&card.item.current, card.colour, true, now)))
+}
+
+/// The parts of a dashboard that changed since a frame.
+pub(crate) fn changes(
+    site: &Site,
+    frame: &Frame,
+    rows: &[ServiceId],
+    known: u64,
+) -> Map<String, Value> {
+    let mut parts = Map::new();
+    let mut add = |id: String, html: &str| drop(parts.insert(id, html.into()));
+    let items = rows.iter().filter_map(|id| frame.item(id)).filter(|item| item.changed > known);
+    for item in items {
+        add(format!("row-{}", item.current.service), row::html(site, item, frame.at));
+    }
+    let cards: Vec<(&Arc<Card>, &str)> =
+        frame.cards.iter().map(|card| (card, card_html(card, frame.at))).collect();
+    if frame.card_order > known {
+        add("cards".into(), &cards.iter().map(|(_, html)| *html).collect::<String>());
+    } else {
+        for (card, html) in cards.iter().filter(|(card, _)| card.changed > known) {
+            add(format!("card-{}", card.item.current.service), html);
+        }
+    }
+    if frame.data > known {
+        add("sum".into(), &summary::html(site, frame));
+    }
+    if frame.fleet.changed > known {
+        add("fleet".into(), fleet::html(site, frame));
+    }
+    parts
+}
+
+/// What a list of services is sorted and searched by.
+fn name_of(item: &Item) -> &str {
+    &item.current.name
+}

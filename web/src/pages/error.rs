@@ -1,0 +1,62 @@
+//! The page for what is not here and for what broke, in the site's frame.
+
+use askama::Template;
+use axum::{
+    http::{HeaderMap, StatusCode, Uri},
+    response::{Html, IntoResponse, Response},
+};
+
+use super::{Shell, Visit};
+use crate::{error::Failure, site::Site};
+
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    shell: Shell,
+    status: u16,
+    heading: &'static str,
+    sentence: String,
+    way_on: Option<(String, &'static str)>,
+}
+
+/// Dresses a failure for people.
+pub(crate) fn page(site: &Site, uri: &Uri, headers: &HeaderMap, failure: &Failure) -> Response {
+    let (heading, sentence) = words(failure);
+    let shell = Shell::new(&Visit { site, uri, headers }, heading, None);
+    let way_on = if failure.status == StatusCode::SERVICE_UNAVAILABLE {
+        Some((shell.back.clone(), "Try again"))
+    } else {
+        Some(("/".to_owned(), "Go to the dashboard"))
+    };
+    let status = failure.status.as_u16();
+    let page = ErrorPage { shell, status, heading, sentence, way_on };
+    // Were this template broken too, the sentence alone must do.
+    page.render()
+        .map_or_else(|_| failure.message.clone().into_response(), |page| Html(page).into_response())
+}
+
+fn words(failure: &Failure) -> (&'static str, String) {
+    let sentence = |text: &str| {
+        let mut letters = text.chars();
+        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}.", letters.as_str())
+    };
+    let heading = match failure.status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST => "That does not work",
+        StatusCode::SERVICE_UNAVAILABLE => "The database does not answer",
+        status if status.is_client_error() => "That does not work",
+        _ => "Something broke",
+    };
+    let text = match failure.code {
+        "store_unavailable" => {
+            "What is live still works, and agents keep their samples until the database is back.".to_owned()
+        }
+        "internal" => {
+            "Something went wrong here. The server's log says what; nothing that agents sent is lost.".to_owned()
+        }
+        _ => sentence(&failure.message),
+    };
+    (heading, text)
+}

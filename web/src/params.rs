@@ -1,0 +1,201 @@
+//! Parameters of a request, read one by one, so that an error names the one
+//! that is wrong and says what is allowed.
+
+use std::{fmt, str::FromStr};
+
+use axum::{
+    extract::{FromRequestParts, Query},
+    http::request::Parts,
+};
+use jiff::Timestamp;
+use komandorr_collector::read::{Range, Scope, Step};
+use komandorr_wire::ServiceId;
+
+use crate::error::Failure;
+
+/// Longest range that one question may span: everything that is ever kept.
+const MOST_HOURS: f64 = 24.0 * 366.0 * 11.0;
+
+/// What stands behind the `?` of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map(|Query(pairs)| Self(pairs))
+            .map_err(|error| Failure::invalid(format!("the query cannot be read: {error}")))
+    }
+}
+
+impl Params {
+    /// A parameter's text; an empty one counts as absent, as forms send it.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that must be of a kind, where it is given.
+    pub(crate) fn parse<T: FromStr>(
+        &self,
+        name: &str,
+        allowed: impl fmt::Display,
+    ) -> Result<Option<T>, Failure> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let wrong =
+            |_| Failure::invalid(format!("{name} must be {allowed}, not \"{}\"", cut(text)));
+        text.parse().map(Some).map_err(wrong)
+    }
+
+    /// A number within bounds.
+    pub(crate) fn number(
+        &self,
+        name: &str,
+        bounds: std::ops::RangeInclusive<u32>,
+    ) -> Result<Option<u32>, Failure> {
+        let allowed = format!("a number from {} to {}", bounds.start(), bounds.end());
+        let number: Option<u32> = self.parse(name, &allowed)?;
+        match number.filter(|n| !bounds.contains(n)) {
+            Some(n) => Err(Failure::invalid(format!("{name} must be {allowed}, not {n}"))),
+            None => Ok(number),
+        }
+    }
+
+    /// A moment in RFC 3339.
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<Timestamp>, Failure> {
+        self.parse(name, "a time such as 2026-11-20T00:00:00Z")
+    }
+
+    /// `service=`.
+    pub(crate) fn service(&self) -> Result<Option<ServiceId>, Failure> {
+        self.text("service")
+            .map(|text| ServiceId::new(text).map_err(|e| Failure::invalid(format!("service: {e}"))))
+            .transpose()
+    }
+
+    /// `service=` or `group=`; neither means all.
+    pub(crate) fn scope(&self) -> Result<Scope, Failure> {
+        let group = self.text("group").map(|name| Scope::Group(name.to_owned()));
+        Ok(self.service()?.map(Scope::One).or(group).unwrap_or(Scope::All))
+    }
+
+    /// `from=` and `to=`, or `hours=` before now (24 where nothing is said).
+    pub(crate) fn range(&self, now: Timestamp) -> Result<Range, Failure> {
+        let hours: Option<f64> = self.parse("hours", "a number of hours")?;
+        let (from, to) = (self.moment("from")?, self.moment("to")?);
+        if hours.is_some() && (from.is_some() || to.is_some()) {
+            return Err(Failure::invalid("give either hours or from and to, not both"));
+        }
+        let hours = hours.unwrap_or(24.0);
+        if !(hours > 0.0 && hours <= MOST_HOURS) {
+            let most = MOST_HOURS;
+            return Err(Failure::invalid(format!("hours must be above 0 and at most {most}")));
+        }
+        let to = to.unwrap_or(now);
+        let from = match from {
+            Some(from) => from,
+            None => before(to, hours).ok_or_else(|| Failure::invalid("from is missing"))?,
+        };
+        let range = Range::new(from, to);
+        let range = range.map_err(|_| Failure::invalid("from must be before to"))?;
+        if before(to, MOST_HOURS).is_some_and(|first| from < first) {
+            return Err(Failure::invalid("from must be at most eleven years before to"));
+        }
+        Ok(range)
+    }
+
+    /// `step=raw|5m|1h|1d|1w`.
+    pub(crate) fn step(&self) -> Result<Option<Step>, Failure> {
+        Ok(match self.text("step") {
+            None => None,
+            Some("raw") => Some(Step::Raw),
+            Some("5m") => Some(Step::FiveMinutes),
+            Some("1h") => Some(Step::Hour),
+            Some("1d") => Some(Step::Day),
+            Some("1w") => Some(Step::Week),
+            Some(other) => {
+                let message = "step must be raw, 5m, 1h, 1d or 1w, not";
+                return Err(Failure::invalid(format!("{message} \"{}\"", cut(other))));
+            }
+        })
+    }
+}
+
+/// The moment some hours before another.
+fn before(to: Timestamp, hours: f64) -> Option<Timestamp> {
+    #[allow(clippy::cast_possible_truncation, reason = "hours are bounded")]
+    let millis = (hours * 3_600_000.0).round() as i64;
+    to.checked_sub(jiff::SignedDuration::from_millis(millis)).ok()
+}
+
+/// The beginning of a text from outside, for an error message.
+fn cut(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(query: &str) -> Params {
+        let uri = format!("/?{query}").parse().unwrap();
+        Params(Query::<Vec<(String, String)>>::try_from_uri(&uri).unwrap().0)
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-20T19:14:08Z".parse().unwrap()
+    }
+
+    fn refused(query: &str) -> String {
+        let params = params(query);
+        let wrong = params.range(now()).err().or(params.step().err()).or(params.service().err());
+        wrong.map(|failure| failure.message).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_range_is_hours_before_now_or_from_and_to() {
+        let range = params("").range(now()).unwrap();
+        assert_eq!(range.from.to_string(), "2026-11-19T19:14:08Z");
+        let range = params("hours=0.5").range(now()).unwrap();
+        assert_eq!(range.from.to_string(), "2026-11-20T18:44:08Z");
+        let range = params("from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00%2B01:00");
+        assert_eq!(range.range(now()).unwrap().to.to_string(), "2026-11-01T23:00:00Z");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (query, word) in [
+            ("hours=many", "hours must be a number of hours, not \"many\""),
+            ("hours=0", "hours must be above 0"),
+            ("hours=NaN", "hours must be above 0"),
+            ("hours=1e9", "hours must be above 0 and at most"),
+            ("hours=1&to=2026-11-02T00:00:00Z", "either hours or from"),
+            ("from=yesterday", "from must be a time such as"),
+            ("from=2026-11-21T00:00:00Z", "from must be before to"),
+            ("from=1990-11-21T00:00:00Z", "at most eleven years"),
+            ("step=2m", "step must be raw, 5m, 1h, 1d or 1w"),
+            ("service=..", "service: \"..\" is no service id"),
+        ] {
+            let message = refused(query);
+            assert!(message.contains(word), "{query}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_empty_field_of_a_form_counts_as_absent() {
+        assert_eq!(params("service=&step=").service().unwrap(), None);
+        assert_eq!(params("group=").scope().unwrap(), Scope::All);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(hours in ".*", from in ".*", step in ".*") {
+            let params = Params(vec![
+                ("hours".into(), hours), ("from".into(), from), ("step".into(), step),
+            ]);
+            drop((params.range(now()), params.step()));
+        }
+    }
+}

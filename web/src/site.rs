@@ -1,0 +1,58 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use komandorr_collector::registry::Service;
+use komandorr_wire::ServiceId;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{App, error::Failure, hub::Hub, when::Clock};
+
+/// Handed to every handler.
+pub(crate) type Shared = Arc<Site>;
+
+/// The site at work.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    pub(crate) hub: Hub,
+    /// Ends live streams and sessions.
+    pub(crate) stop: CancellationToken,
+    /// Everything that runs beside a request.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) started: Timestamp,
+}
+
+impl Site {
+    pub(crate) fn new(app: App, stop: CancellationToken) -> Shared {
+        let clock = Clock::new(app.zone.clone());
+        let hub = Hub::new(&app);
+        let (tasks, started) = (TaskTracker::new(), Timestamp::now());
+        Arc::new(Self { app, clock, hub, stop, tasks, started })
+    }
+
+    /// A registered service by what stands in a path.
+    pub(crate) fn service(&self, id: &str) -> Result<Arc<Service>, Failure> {
+        self.app.registry.get(id).ok_or_else(|| Failure::unknown_service(id))
+    }
+
+    /// Whether a service is registered.
+    pub(crate) fn knows(&self, id: &ServiceId) -> bool {
+        self.app.registry.get(id.as_str()).is_some()
+    }
+
+    /// Runs a change of the registry, which writes to the database, where it
+    /// may block.
+    pub(crate) async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&App) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let site = Arc::clone(self);
+        self.tasks.spawn_blocking(move || change(&site.app)).await.map_err(|error| {
+            tracing::error!(%error, "a change of the registry did not end");
+            Failure::internal()
+        })
+    }
+}
