@@ -7,12 +7,16 @@ mod roles;
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
 };
 
 use super::{Link, Load, LoadMeter, Reading, Source};
+
+/// Room for the table of some thirty interfaces, bytes.
+const TABLE: usize = 4096;
 
 /// Interfaces of a Linux host.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Linux {
     proc: PathBuf,
     /// Index of each name, as long as sysfs has the same node for it.
     known: HashMap<Box<str>, (u64, u32)>,
+    /// The text of `/proc/net/dev`.
+    table: String,
     load: LoadMeter,
 }
 
@@ -43,6 +49,7 @@ impl Linux {
             sys: sys.join("class/net"),
             proc: proc.to_owned(),
             known: HashMap::new(),
+            table: String::new(),
             load: LoadMeter::new(),
         }
     }
@@ -75,8 +82,13 @@ impl Source for Linux {
     fn read(&mut self) -> io::Result<Vec<Reading>> {
         self.identify()?;
         let path = self.proc.join("net/dev");
-        let table = fs::read_to_string(&path).map_err(|e| about(&e, &path))?;
-        let lines = table.lines().filter_map(counters);
+        // One buffer for ever, and one large read: the kernel makes the table
+        // anew for each small one.
+        self.table.clear();
+        self.table.reserve(TABLE);
+        let mut file = File::open(&path).map_err(|e| about(&e, &path))?;
+        file.read_to_string(&mut self.table).map_err(|e| about(&e, &path))?;
+        let lines = self.table.lines().filter_map(counters);
         let readings = lines.filter_map(|(name, down, up)| {
             // What /sys does not show belongs to another namespace's view.
             let &(_, index) = self.known.get(name)?;

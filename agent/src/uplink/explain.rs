@@ -118,7 +118,7 @@ impl Access {
     fn tls(&self, why: String) -> Trouble {
         let advice = if why.contains("UnknownIssuer") {
             "if the server's certificate is its own, give it with --ca FILE"
-        } else if why.contains("NotValidForName") {
+        } else if why.contains("not valid for name") || why.contains("NotValidForName") {
             "use the name that stands in the server's certificate"
         } else {
             "does this port speak TLS, and is its certificate valid?"
