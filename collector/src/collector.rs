@@ -71,9 +71,9 @@ impl Collector {
         Arc::clone(&self.stats)
     }
 
-    /// Writes what is delivered, until all senders are gone and everything
-    /// they sent is stored and settled. `stop` ends it earlier only while the
-    /// store takes nothing; what is not stored then is not settled.
+    /// Writes what is delivered, until `stop` or until all senders are gone.
+    /// What was delivered before is still stored and settled, unless the store
+    /// takes nothing; what is not stored is not settled.
     ///
     /// The writer has a thread of its own, and so has the housekeeping.
     pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, stop: CancellationToken) {

@@ -55,8 +55,8 @@ struct Receipt {
 }
 
 impl Writer {
-    /// Writes until all senders are gone and everything they sent is stored,
-    /// or until `stop` while the store takes nothing.
+    /// Writes until `stop`, or until all senders are gone; then what they sent
+    /// before is stored and settled, unless the store takes nothing.
     pub(crate) async fn run(
         mut self,
         mut deliveries: mpsc::Receiver<Delivery>,
@@ -64,7 +64,18 @@ impl Writer {
     ) {
         let mut gathered = Vec::new();
         let mut next_commit = Instant::now();
-        while deliveries.recv_many(&mut gathered, MANY_MESSAGES).await > 0 {
+        let closing = stop.clone();
+        let mut closing = std::pin::pin!(closing.cancelled());
+        let mut open = true;
+        loop {
+            tokio::select! {
+                count = deliveries.recv_many(&mut gathered, MANY_MESSAGES) => if count == 0 { return },
+                () = &mut closing, if open => {
+                    open = false;
+                    deliveries.close();
+                    continue;
+                }
+            }
             gather(&mut deliveries, &mut gathered, next_commit).await;
             let mut rest = gathered.drain(..).peekable();
             while rest.peek().is_some() {

@@ -15,6 +15,9 @@ pub const DEFAULT_FILE: &str = include_str!("../komandorr.toml");
 /// The file that is read from the working folder when none is named.
 pub const FILE_NAME: &str = "komandorr.toml";
 
+/// How errors call the place where flags stand.
+const COMMAND_LINE: &str = "the command line";
+
 /// What every environment variable of a setting begins with.
 const PREFIX: &str = "KOMANDORR_";
 
@@ -42,7 +45,7 @@ pub struct Sources {
     /// The process's environment.
     pub environment: Vec<(String, String)>,
     /// Flags of the command line, as `section.key` and value.
-    pub flags: Vec<(&'static str, String)>,
+    pub flags: Vec<(String, String)>,
 }
 
 /// Loads settings whose type fills in its own defaults.
@@ -50,7 +53,7 @@ pub fn load<T: DeserializeOwned>(sources: &Sources) -> Result<T, LoadError> {
     let file = read_file(sources.file.as_deref())?;
     let keys = known_keys();
     let environment = Layer::of_environment(&sources.environment, &keys)?;
-    let flags = Layer::of_flags(&sources.flags);
+    let flags = Layer::of_flags(&sources.flags, &keys)?;
     // Where a key's value came from, for errors that config cannot place.
     let origins: Vec<_> = flags.origins().chain(environment.origins()).collect();
     let mut builder = Config::builder();
@@ -144,9 +147,9 @@ impl Source for Layer {
 impl Layer {
     /// Each key with the place that its value came from.
     fn origins(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        self.0.iter().map(|(key, value)| {
-            (key.clone(), value.origin().unwrap_or("the command line").to_owned())
-        })
+        self.0
+            .iter()
+            .map(|(key, value)| (key.clone(), value.origin().unwrap_or(COMMAND_LINE).to_owned()))
     }
 
     fn of_file(name: &str, text: &str) -> Result<Self, LoadError> {
@@ -189,9 +192,16 @@ impl Layer {
         Ok(Self(values))
     }
 
-    fn of_flags(flags: &[(&'static str, String)]) -> Self {
-        let value = |text| text_value(text, "the command line");
-        Self(flags.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect())
+    fn of_flags(flags: &[(String, String)], keys: &BTreeSet<String>) -> Result<Self, LoadError> {
+        if let Some((key, _)) = flags.iter().find(|(key, _)| !keys.contains(key)) {
+            let known: Vec<_> = keys.iter().map(String::as_str).collect();
+            return Err(LoadError::Invalid(format!(
+                "{COMMAND_LINE}: \"{key}\" is no setting: known are {}",
+                known.join(", ")
+            )));
+        }
+        let value = |text| text_value(text, COMMAND_LINE);
+        Ok(Self(flags.iter().map(|(key, text)| (key.clone(), value(text))).collect()))
     }
 }
 
@@ -275,7 +285,7 @@ mod tests {
         );
         sources.environment = vec![("KOMANDORR_STORAGE_SAMPLES_PER_SERVICE".into(), "2".into())];
         assert_eq!(count(&sources).samples_per_service, 2);
-        sources.flags = vec![("storage.samples_per_service", "3".into())];
+        sources.flags = vec![("storage.samples_per_service".into(), "3".into())];
         assert_eq!(count(&sources).samples_per_service, 3);
     }
 

@@ -1,0 +1,26 @@
+//! The site's WebSocket door, led to the broker.
+
+use std::{future::Future, net::SocketAddr, pin::Pin};
+
+use komandorr_broker::{Broker, Door, Transport};
+use komandorr_web::{ByteStream, MqttDoor};
+
+/// Hands connections that the site upgraded to the broker.
+#[derive(Debug)]
+pub(crate) struct WebSocketDoor {
+    pub(crate) broker: Broker,
+    /// Whether the site's listener trusts whoever reaches it.
+    pub(crate) trusted: bool,
+}
+
+impl MqttDoor for WebSocketDoor {
+    fn serve(
+        &self,
+        stream: Box<dyn ByteStream>,
+        peer: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let broker = self.broker.clone();
+        let door = Door { transport: Transport::WebSocket, trusted: self.trusted };
+        Box::pin(async move { broker.serve_stream(stream, peer, door).await })
+    }
+}

@@ -1,0 +1,207 @@
+//! All settings together, and what is impossible among them.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use jiff::tz::TimeZone;
+use komandorr_broker::Tls;
+use komandorr_config::logging;
+use serde::{Deserialize, Deserializer};
+
+/// Everything that `komandorr.toml` holds.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) http: komandorr_web::Config,
+    pub(crate) mqtt: Mqtt,
+    pub(crate) limits: komandorr_broker::Config,
+    pub(crate) storage: komandorr_collector::Config,
+    pub(crate) access: Access,
+    pub(crate) site: Site,
+    pub(crate) log: Log,
+}
+
+/// Section `[mqtt]`: the doors of the embedded broker.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Mqtt {
+    pub(crate) broker: String,
+    pub(crate) listen: SocketAddr,
+    #[serde(deserialize_with = "unless_empty")]
+    pub(crate) tls_listen: Option<SocketAddr>,
+    pub(crate) tls_cert: PathBuf,
+    pub(crate) tls_key: PathBuf,
+}
+
+/// What `mqtt.broker` is called when there is no other.
+const EMBEDDED: &str = "embedded";
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            broker: EMBEDDED.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            tls_listen: None,
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+        }
+    }
+}
+
+/// Section `[access]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Access {
+    pub(crate) trust_loopback: bool,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { trust_loopback: true }
+    }
+}
+
+/// Section `[site]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Site {
+    pub(crate) time_zone: String,
+}
+
+/// Section `[log]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: logging::Format,
+    pub(crate) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: logging::Format::default(), filter: "info".to_owned() }
+    }
+}
+
+impl Settings {
+    /// Refuses what no single type can refuse.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.mqtt.broker == EMBEDDED,
+            "mqtt.broker is \"{}\": this version has only its own broker, \"{EMBEDDED}\"",
+            self.mqtt.broker
+        );
+        if !self.trusts(self.http.listen) {
+            bail!(
+                "http.listen {} would ask everybody to log in, and this version has no login yet: listen on a loopback address with access.trust_loopback, behind a reverse proxy that asks for a password",
+                self.http.listen
+            );
+        }
+        ensure!(
+            self.storage.samples_per_service > 0,
+            "storage.samples_per_service must be at least 1"
+        );
+        self.zone().map(drop)
+    }
+
+    /// Whether a listener lets in whoever reaches it.
+    pub(crate) fn trusts(&self, listen: SocketAddr) -> bool {
+        self.access.trust_loopback && listen.ip().is_loopback()
+    }
+
+    /// The time zone in which days are cut.
+    pub(crate) fn zone(&self) -> anyhow::Result<TimeZone> {
+        match self.site.time_zone.as_str() {
+            "" => Ok(TimeZone::system()),
+            name => TimeZone::get(name).with_context(|| {
+                format!(
+                    "site.time_zone \"{name}\" is no time zone: write one such as \"Europe/Berlin\""
+                )
+            }),
+        }
+    }
+
+    /// The certificate of the TLS door, where there is one.
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<(SocketAddr, Tls)>> {
+        let Some(listen) = self.mqtt.tls_listen else { return Ok(None) };
+        let (cert, key) = (&self.mqtt.tls_cert, &self.mqtt.tls_key);
+        ensure!(
+            !cert.as_os_str().is_empty() && !key.as_os_str().is_empty(),
+            "mqtt.tls_listen needs mqtt.tls_cert and mqtt.tls_key"
+        );
+        Ok(Some((listen, Tls::load(cert, key)?)))
+    }
+
+    /// Begins logging as the settings say.
+    pub(crate) fn start_logging(&self) -> anyhow::Result<()> {
+        logging::init(self.log.format, &self.log.filter).context("cannot start logging")
+    }
+}
+
+/// An address, or nothing.
+fn unless_empty<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use komandorr_config::{DEFAULT_FILE, Sources, load};
+
+    use super::*;
+
+    /// The default file with every setting switched on.
+    fn uncommented() -> String {
+        let line = |line: &str| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => setting.to_owned(),
+            _ => line.to_owned(),
+        };
+        DEFAULT_FILE.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn loaded(text: &str) -> anyhow::Result<Settings> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, text)?;
+        Ok(load(&Sources { file: Some(file.path().into()), ..Sources::default() })?)
+    }
+
+    #[test]
+    fn the_default_file_shows_the_defaults() {
+        assert_eq!(loaded(&uncommented()).unwrap(), Settings::default());
+        assert_eq!(loaded(DEFAULT_FILE).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn every_setting_is_in_the_default_file() {
+        // Keys of the types that the file does not show would be settings that
+        // nobody can find: a made-up value of each section lists them.
+        for section in ["http", "mqtt", "limits", "storage", "access", "site", "log"] {
+            let error = loaded(&format!("[{section}]\nno_such_key = 1")).unwrap_err().to_string();
+            let known = error.split("expected ").nth(1).unwrap_or_default();
+            for key in known.split('`').skip(1).step_by(2) {
+                let shown = format!("#{key} = ");
+                assert!(
+                    DEFAULT_FILE.contains(&shown),
+                    "{section}.{key} is not in the default file"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_open_door_without_login_is_refused() {
+        let settings = loaded("[http]\nlisten = \"0.0.0.0:3000\"").unwrap();
+        let error = settings.check().unwrap_err().to_string();
+        assert!(error.contains("http.listen") && error.contains("loopback"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_time_zone_is_named() {
+        let error = loaded("[site]\ntime_zone = \"Mars/Base\"").unwrap().check().unwrap_err();
+        assert!(error.to_string().contains("site.time_zone \"Mars/Base\""), "{error}");
+    }
+}
