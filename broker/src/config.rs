@@ -127,3 +127,31 @@ impl Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_possible_and_every_key_is_read() {
+        assert_eq!(Config::default().check(), Ok(()));
+        let text = "packet_size = \"64KiB\"\nkeep_alive = \"1m\"\nconnections = 7";
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!((config.packet_size, config.connections), (64 * 1024, 7));
+        assert_eq!(config.keep_alive_seconds(0), 60);
+        assert!(toml::from_str::<Config>("conections = 7").is_err());
+    }
+
+    #[test]
+    fn what_is_impossible_is_named() {
+        let table: [(Config, &str); 4] = [
+            (Config { connections: 0, ..Config::default() }, "connections"),
+            (Config { packet_size: 10, ..Config::default() }, "packet_size"),
+            (Config { unacknowledged_bytes: 9, ..Config::default() }, "unacknowledged_bytes"),
+            (Config { subscriber_backlog: 9, ..Config::default() }, "subscriber_backlog"),
+        ];
+        for (config, key) in table {
+            assert!(config.check().unwrap_err().starts_with(key));
+        }
+    }
+}

@@ -33,7 +33,7 @@ where
     if let Some(why) = end.refused() {
         core.counters.refuse(why);
     }
-    log(&end, peer, &session);
+    log(&core, &end, peer, &session);
     let (mut io, version) = session.leave(&end).await;
     if let Some(reason) = end.reason() {
         protocol::disconnect(&mut io.output, version, reason);
@@ -41,9 +41,9 @@ where
     io.close(LAST_WORDS).await;
 }
 
-fn log<S>(end: &End, peer: SocketAddr, session: &session::Session<S>) {
+fn log<S>(core: &Core, end: &End, peer: SocketAddr, session: &session::Session<S>) {
     let client = session.name();
-    if end.is_refusal() {
+    if end.is_refusal() && core.counters.lines.allow() {
         tracing::warn!(%peer, client, "connection ended: {end}");
     } else {
         tracing::debug!(%peer, client, "connection ended: {end}");

@@ -27,7 +27,9 @@ pub(crate) async fn accept(core: &Arc<Core>, listener: TcpListener, door: Door, 
                     Err(why) => turn_away(core, peer, why),
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
+                    if core.counters.lines.allow() {
+                        tracing::warn!(%error, "a connection cannot be accepted");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

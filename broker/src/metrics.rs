@@ -1,6 +1,7 @@
 //! The broker's own figures, as a snapshot for whoever shows them.
 
 mod counters;
+mod lines;
 mod refused;
 
 use std::{

@@ -99,7 +99,9 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(known) => known,
         Err(no) => {
             core.counters.refuse(no.why);
-            tracing::warn!(%peer, client = hello.client_id, "refused: {}", no.why.as_str());
+            if core.counters.lines.allow() {
+                tracing::warn!(%peer, client = hello.client_id, "refused: {}", no.why.as_str());
+            }
             protocol::connack_refused(&mut io.output, hello.version, no.v311, no.v5);
             io.close(LAST_WORDS).await;
             return None;
@@ -187,7 +189,9 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(
         }
         Silence::Violation(violation) => {
             core.counters.refuse(end::refused(violation));
-            tracing::warn!(%peer, "refused before CONNECT: {}", End::from(violation));
+            if core.counters.lines.allow() {
+                tracing::warn!(%peer, "refused before CONNECT: {}", End::from(violation));
+            }
             if violation == Violation::Version {
                 protocol::connack_refused(&mut io.output, Version::V311, 1, 0);
                 io.close(LAST_WORDS).await;

@@ -235,11 +235,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                         _ => Refused::Subscription,
                     };
                     self.core.counters.refuse(why);
-                    tracing::warn!(
-                        client = self.name(),
-                        filter = shown(requested.filter),
-                        "subscription refused"
-                    );
+                    if self.core.counters.lines.allow() {
+                        tracing::warn!(
+                            client = self.name(),
+                            filter = shown(requested.filter),
+                            "subscription refused"
+                        );
+                    }
                     codes.push(refusal.suback(self.version));
                 }
             }

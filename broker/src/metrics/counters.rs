@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ConnectionCount, Latency, Metrics, Refused};
+use super::{ConnectionCount, Latency, Metrics, Refused, lines::Lines};
 use crate::{gate::Transport, protocol::Version};
 
 /// Upper bounds of the PUBACK latency buckets, in microseconds.
@@ -30,6 +30,8 @@ pub(crate) struct Counters {
     pub(crate) delivered: AtomicU64,
     pub(crate) lost: AtomicU64,
     pub(crate) router_restarts: AtomicU64,
+    /// Lines that refusals may write to the log.
+    pub(crate) lines: Lines,
     refusals: Vec<AtomicU64>,
     latency: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
     latency_sum_us: AtomicU64,
@@ -48,6 +50,7 @@ impl Counters {
             delivered: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             router_restarts: AtomicU64::new(0),
+            lines: Lines::default(),
             refusals: Refused::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             latency: Default::default(),
             latency_sum_us: AtomicU64::new(0),
