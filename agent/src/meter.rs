@@ -20,6 +20,8 @@ const LOOK_AGAIN_MS: u64 = 60_000;
 /// A time without readings that is longer than two intervals and this counts
 /// as one in which the agent did not run (suspended, stopped).
 const STALL_MS: u64 = 5000;
+/// The wall clock is wrong when it is before this: 2024, Unix milliseconds.
+const LONG_AGO_MS: i64 = 1_704_067_200_000;
 
 /// Reads counters and makes samples.
 pub(crate) struct Meter {
@@ -30,6 +32,8 @@ pub(crate) struct Meter {
     capacity: Option<u64>,
     boot: Box<str>,
     known: HashMap<Box<str>, Known>,
+    /// Names and indices of the last reading.
+    seen: Vec<(Box<str>, u32)>,
     looked_ms: u64,
     warning: Option<String>,
     /// The next sample lists every interface, not only those that moved.
@@ -39,7 +43,6 @@ pub(crate) struct Meter {
 }
 
 struct Known {
-    index: u32,
     role: Role,
     terms: Terms,
 }
@@ -47,7 +50,7 @@ struct Known {
 /// A step of the ledger, and what its sample says besides bytes.
 pub(crate) struct Measured {
     pub(crate) step: Step,
-    ended_ms: i64,
+    ended_ms: Option<i64>,
     load: Load,
 }
 
@@ -73,6 +76,7 @@ impl Meter {
             capacity: None,
             boot,
             known: HashMap::new(),
+            seen: Vec::new(),
             looked_ms: 0,
             warning: None,
             list_all: true,
@@ -102,7 +106,7 @@ impl Meter {
         self.known = pairs
             .map(|(link, choice)| {
                 let terms = Terms { counted: choice.counted, speed: link.speed };
-                (link.name, Known { index: link.index, role: link.role, terms })
+                (link.name, Known { role: link.role, terms })
             })
             .collect();
         self.looked_ms = clock::boot_ms();
@@ -129,7 +133,7 @@ impl Meter {
                 Verdict::Step(step) => {
                     report(&step);
                     let load = self.source.load();
-                    return Ok(Some(Measured { step, ended_ms: clock::wall_ms(), load }));
+                    return Ok(Some(Measured { step, ended_ms: clock_or_none(), load }));
                 }
             }
         }
@@ -144,16 +148,15 @@ impl Meter {
     /// when one has come or gone.
     fn read(&mut self) -> io::Result<(Vec<Reading>, u64)> {
         let mut readings = self.source.read()?;
-        let same = readings.len() == self.known.len()
-            && readings.iter().all(|reading| {
-                self.known.get(&reading.name).is_some_and(|known| known.index == reading.index)
-            });
+        let shape = readings.iter().map(|reading| (&reading.name, reading.index));
+        let same = shape.eq(self.seen.iter().map(|(name, index)| (name, *index)));
         if !same {
             self.list_all = true;
         }
         if !same || clock::boot_ms().saturating_sub(self.looked_ms) > LOOK_AGAIN_MS {
             self.look()?;
             readings = self.source.read()?;
+            self.seen = readings.iter().map(|r| (r.name.clone(), r.index)).collect();
         }
         Ok((readings, clock::boot_ms()))
     }
@@ -191,7 +194,7 @@ impl Meter {
             up: interval.bytes.up,
             down: interval.bytes.down,
             interval_ms: interval.ms.max(1),
-            ended_ms: Some(measured.ended_ms),
+            ended_ms: measured.ended_ms,
             agent: Some(agent),
             boot: Some(cut(&step.boot)),
             up_total: Some(step.total.up),
@@ -207,6 +210,12 @@ impl Meter {
     fn role(&self, name: &str) -> Role {
         self.known.get(name).map_or(Role::Virtual, |known| known.role)
     }
+}
+
+/// The wall clock, unless it has not been set yet: a small computer without a
+/// battery starts in 1970. The server then takes the time of arrival.
+fn clock_or_none() -> Option<i64> {
+    Some(clock::wall_ms()).filter(|&now| now > LONG_AGO_MS)
 }
 
 /// A text as long as the wire allows. Names of Linux are shorter anyway.

@@ -58,7 +58,8 @@ pub async fn run_notifying(
         "the interval must be 1 s to 1 h"
     );
     let meter = Meter::new(&config, source)?;
-    let run = Run { boot: meter.boot(), hasty: config.interval < HASTY_BELOW };
+    let hasty = config.interval < HASTY_BELOW;
+    let run = Run { boot: meter.boot(), hasty };
     let spool = Spool::open(&config.state_dir, config.limits, run)?;
     let access = Access::new(&config, spool.agent())?;
     let (sender, events) = mpsc::channel(EVENTS);
@@ -71,7 +72,8 @@ pub async fn run_notifying(
         sender: Sender::default(),
         events,
         troubles: TroubleLog::default(),
-        hasty: run_is_hasty(&config),
+        hasty,
+        accepted: false,
         notify,
     };
     tracing::info!(service = %config.service, url = %config.url, agent = agent.spool.agent(), waiting = agent.spool.waiting().len(), "agent started");
@@ -82,10 +84,6 @@ pub async fn run_notifying(
     ended
 }
 
-fn run_is_hasty(config: &Config) -> bool {
-    config.interval < HASTY_BELOW
-}
-
 struct Agent {
     meter: Meter,
     spool: Spool,
@@ -93,6 +91,8 @@ struct Agent {
     events: mpsc::Receiver<Event>,
     troubles: TroubleLog,
     hasty: bool,
+    /// The server has taken something on this connection.
+    accepted: bool,
     notify: Notify,
 }
 
@@ -167,16 +167,15 @@ impl Agent {
 
     fn event(&mut self, event: Event) {
         let done = match event {
-            Event::Connected(link) => {
-                self.troubles.over("connection");
-                tracing::info!(waiting = self.spool.waiting().len(), "connected");
-                self.notify.status("connected");
-                self.sender.connected(link, &mut self.spool)
+            Event::Connected(link) => self.sender.connected(link, &mut self.spool),
+            Event::Stored(id) => {
+                self.accepted();
+                self.sender.acknowledged(id, &mut self.spool)
             }
-            Event::Stored(id) => self.sender.acknowledged(id, &mut self.spool),
             Event::Refused(id) => self.sender.refused(id, &mut self.spool),
             Event::Lost(trouble) => {
                 self.sender.lost();
+                self.accepted = false;
                 self.notify.status(&trouble.text);
                 self.troubles.report("connection", &trouble.text);
                 Ok(())
@@ -187,6 +186,17 @@ impl Agent {
             Err(error) => {
                 self.troubles.report("reading", &format!("cannot read the spool back: {error}"));
             }
+        }
+    }
+
+    /// The server takes what is sent: said once a connection, and not when it
+    /// is made, because a server may let in and then refuse.
+    fn accepted(&mut self) {
+        if !self.accepted {
+            self.accepted = true;
+            self.troubles.over("connection");
+            self.notify.status("connected");
+            tracing::info!(waiting = self.spool.waiting().len(), "connected");
         }
     }
 

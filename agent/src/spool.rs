@@ -210,12 +210,13 @@ impl Spool {
         }
     }
 
-    /// The file to sync, when something was written and no sync was made for
-    /// 5 s. Whoever takes it must sync it.
+    /// The file to sync, when something was written. A hasty spool waits until
+    /// no sync was made for 5 s. Whoever takes the file must sync it.
     pub fn due_for_sync(&mut self, boot_ms: u64) -> io::Result<Option<File>> {
         let last = self.synced_ms.unwrap_or(0);
         // A little early counts: ticks of 5 s are a millisecond off.
         let recently = self.synced_ms.is_some() && boot_ms < last + SYNC_EVERY_MS - 250;
+        let recently = recently && self.identity.hasty;
         if !self.dirty || recently {
             return Ok(None);
         }

@@ -166,10 +166,7 @@ impl Uplink {
                 Err(Failure::Mqtt(error)) => return Some(self.access.explain(&error)),
             };
             let event = match event {
-                Mqtt::Incoming(Incoming::ConnAck(_)) => {
-                    backoff.reset();
-                    link.take().map(Event::Connected)
-                }
+                Mqtt::Incoming(Incoming::ConnAck(_)) => link.take().map(Event::Connected),
                 Mqtt::Outgoing(Outgoing::Publish(pkid)) => {
                     acks.sent(pkid);
                     None
@@ -177,6 +174,8 @@ impl Uplink {
                 Mqtt::Incoming(Incoming::PubAck(ack)) => match acks.acknowledged(ack.pkid) {
                     Some(id) => match ack.reason {
                         PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
+                            // Only now: a server may let in and then refuse.
+                            backoff.reset();
                             Some(Event::Stored(id))
                         }
                         PubAckReason::PayloadFormatInvalid => Some(Event::Refused(id)),
