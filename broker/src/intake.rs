@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicBool, AtomicU64,
+            AtomicU64, AtomicUsize,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
@@ -79,15 +79,29 @@ impl Intake {
 }
 
 /// Where the store reports what became of one connection's messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AckSlot {
     /// All messages up to this number are settled.
     done: AtomicU64,
     /// The numbers among them that were refused, in order.
     refused: Mutex<VecDeque<u64>>,
-    /// A delivery was dropped without being settled.
-    lost: AtomicBool,
+    /// The first message that was dropped without being settled.
+    lost: AtomicU64,
     pub(crate) wake: Notify,
+}
+
+/// No message is lost.
+const NONE_LOST: u64 = u64::MAX;
+
+impl Default for AckSlot {
+    fn default() -> Self {
+        Self {
+            done: AtomicU64::new(0),
+            refused: Mutex::default(),
+            lost: AtomicU64::new(NONE_LOST),
+            wake: Notify::new(),
+        }
+    }
 }
 
 /// One delivery's way back: settles its messages, or reports them lost when it
@@ -96,7 +110,8 @@ struct Handover {
     slot: Arc<AckSlot>,
     first: u64,
     count: usize,
-    settled: AtomicBool,
+    /// How many of them are settled.
+    settled: AtomicUsize,
     /// Gives its bytes back to the budget.
     _bytes: Option<OwnedSemaphorePermit>,
 }
@@ -115,15 +130,17 @@ impl Settle for Handover {
             self.slot.done.fetch_max(last, Release);
         }
         // Fewer outcomes than messages: the rest counts as lost when dropped.
-        self.settled.store(outcomes.len() >= self.count, Relaxed);
+        self.settled.store(outcomes.len().min(self.count), Relaxed);
         self.slot.wake.notify_one();
     }
 }
 
 impl Drop for Handover {
     fn drop(&mut self) {
-        if !*self.settled.get_mut() {
-            self.slot.lost.store(true, Release);
+        let settled = *self.settled.get_mut();
+        if settled < self.count {
+            let first = self.first + u64::try_from(settled).unwrap_or_default();
+            self.slot.lost.fetch_min(first, Release);
             self.slot.wake.notify_one();
         }
     }
@@ -221,7 +238,7 @@ impl Window {
             slot: Arc::clone(&self.slot),
             first,
             count,
-            settled: AtomicBool::new(false),
+            settled: AtomicUsize::new(0),
             _bytes: self.bytes.take(),
         };
         Some(Delivery { messages, settle: Arc::new(settle) })
@@ -230,7 +247,7 @@ impl Window {
     /// Whether a delivery was dropped unsettled: its messages must not be
     /// acknowledged, and with them nothing that came later.
     pub(crate) fn is_lost(&self) -> bool {
-        self.slot.lost.load(Acquire)
+        self.slot.lost.load(Acquire) != NONE_LOST
     }
 
     /// The next PUBACK that is due.
@@ -238,7 +255,8 @@ impl Window {
         let owed = *self.owed.front()?;
         // In this order: a later delivery may have been settled after an
         // earlier one was dropped, and must not acknowledge that one too.
-        if owed.after > self.slot.done.load(Acquire) || self.is_lost() {
+        let done = self.slot.done.load(Acquire);
+        if owed.after > done || owed.after >= self.slot.lost.load(Acquire) {
             return None;
         }
         self.owed.pop_front();

@@ -186,6 +186,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.feeds.link = LinkState::Open(link);
                 self.feeds.changed = true;
             }
+            Event::Budget(None) | Event::Place(None) if self.draining => {
+                self.waiting = Waiting::Nothing;
+            }
             Event::Budget(permit) => {
                 self.waiting = Waiting::Nothing;
                 self.credit = Some(permit.ok_or(End::StoreGone)?);
@@ -222,7 +225,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             });
             protocol::puback(&mut self.io.output, self.version, due.packet_id, code);
         }
-        if self.window.is_lost() { Err(End::StoreGone) } else { Ok(()) }
+        // While the broker drains, the store goes in good order: whoever was
+        // left unacknowledged is told so with the others.
+        if self.window.is_lost() && !self.draining { Err(End::StoreGone) } else { Ok(()) }
     }
 
     /// Whether publishes may be taken.

@@ -77,7 +77,7 @@ fn a_delivery_dropped_unsettled_is_lost() {
 }
 
 #[test]
-fn too_few_outcomes_acknowledge_nothing() {
+fn too_few_outcomes_leave_the_rest_unacknowledged() {
     let (intake, _rx) = intake();
     let mut window = Window::default();
     take(&mut window, &intake, Some(1));
@@ -85,7 +85,7 @@ fn too_few_outcomes_acknowledge_nothing() {
     let delivery = window.delivery().unwrap();
     delivery.settle.settle(&[Outcome::Stored]);
     drop(delivery);
-    assert!(ids(&mut window).is_empty());
+    assert_eq!(ids(&mut window), [(1, Some(0))]);
     assert!(window.is_lost());
 }
 
@@ -100,4 +100,20 @@ async fn a_drained_intake_takes_nothing_more() {
     assert!(rx.try_recv().is_err());
     assert_eq!(window.batched(), 1);
     assert!(!window.is_lost());
+}
+
+#[test]
+fn what_was_settled_before_a_loss_is_acknowledged_and_nothing_after_it() {
+    let (intake, _rx) = intake();
+    let mut window = Window::default();
+    let mut deliver = |id| {
+        take(&mut window, &intake, Some(id));
+        window.delivery().unwrap()
+    };
+    let (first, second, third) = (deliver(1), deliver(2), deliver(3));
+    first.settle.settle(&[Outcome::Stored]);
+    drop(second);
+    third.settle.settle(&[Outcome::Stored]);
+    assert_eq!(ids(&mut window), [(1, Some(0))]);
+    assert!(window.is_lost());
 }
