@@ -1,4 +1,7 @@
 //! The API: handlers that read parameters, ask, and answer JSON.
 
+pub(crate) mod analytics;
 pub(crate) mod health;
+pub(crate) mod metrics;
+pub(crate) mod services;
 pub(crate) mod traffic;

@@ -60,8 +60,16 @@ impl Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
-        tracing::error!(%error, "the store did not answer a page");
-        Self::store()
+        match error {
+            ReadError::Unknown(id) => Self::unknown_service(&id),
+            ReadError::TooManyPoints(_) | ReadError::EmptyRange => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_range", error.to_string())
+            }
+            ReadError::Store(reason) => {
+                tracing::error!(reason, "the store did not answer");
+                Self::store()
+            }
+        }
     }
 }
 

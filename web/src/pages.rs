@@ -1,11 +1,14 @@
 //! The pages: one module and one template struct each. Handlers decide,
 //! templates print.
 
+pub(crate) mod add;
+pub(crate) mod analytics;
 pub(crate) mod card;
 pub(crate) mod dashboard;
 pub(crate) mod error;
 mod link;
 pub(crate) mod service;
+pub(crate) mod status;
 
 use askama::Template;
 use axum::{

@@ -44,16 +44,39 @@ pub(crate) fn router(site: &Shared) -> Router {
 }
 
 fn page_routes() -> Router<Shared> {
-    Router::new().route("/", get(pages::dashboard::page))
+    Router::new()
+        .route("/", get(pages::dashboard::page))
+        .route("/analytics", get(pages::analytics::page))
+        .route("/status", get(pages::status::page))
+        .route("/services/new", get(pages::add::page).post(pages::add::create))
+        .route("/services/{id}", get(pages::service::page).post(pages::service::save))
+        .route("/services/{id}/token", post(pages::service::rotate))
+        .route(
+            "/services/{id}/remove",
+            get(pages::service::ask_removal).post(pages::service::remove),
+        )
 }
 
 fn api_routes() -> Router<Shared> {
     Router::new()
         .route("/healthz", get(api::health::alive))
         .route("/readyz", get(api::health::ready))
+        .route("/metrics", get(api::metrics::metrics))
         .route("/api/traffic/current", get(api::traffic::current))
         .route("/api/traffic/history", get(api::traffic::history))
         .route("/api/traffic/stream", get(api::traffic::stream))
+        .route("/api/traffic/analytics/hourly", get(api::analytics::hourly))
+        .route("/api/traffic/analytics/weekly", get(api::analytics::weekly))
+        .route("/api/services", get(api::services::list).post(api::services::create))
+        .route("/api/services/", get(api::services::list).post(api::services::create))
+        .route(
+            "/api/services/{id}",
+            get(api::services::one)
+                .put(api::services::replace)
+                .patch(api::services::change)
+                .delete(api::services::remove),
+        )
+        .route("/api/services/{id}/token", post(api::services::rotate))
 }
 
 async fn nowhere() -> Failure {

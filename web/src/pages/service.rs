@@ -1,11 +1,54 @@
-//! A service's own page.
+//! A service's own page: its card, its traffic over any range, its interfaces
+//! and what a person can change.
 
+mod coverage;
+mod edit;
+mod history;
+mod interfaces;
+mod span;
+mod volumes;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+};
+use jiff::Timestamp;
+use komandorr_collector::registry::Service;
+use komandorr_wire::ServiceId;
 use serde_json::{Map, Value};
 
-use komandorr_wire::ServiceId;
+pub(crate) use edit::{ask_removal, remove, rotate, save};
 
-use super::{card::CardView, part};
-use crate::{hub::Frame, site::Site};
+use super::{Link, Page, Shell, Tab, Visit, add, card::CardView, part, render};
+use crate::{
+    error::Failure,
+    hub::Frame,
+    params::Params,
+    site::{Shared, Site},
+};
+use edit::Form;
+use history::HistoryView;
+use interfaces::InterfaceRow;
+use span::{Span, SpanLink};
+use volumes::VolumesView;
+
+#[derive(Debug, Template)]
+#[template(path = "service.html")]
+struct ServicePage {
+    shell: Shell,
+    service: Arc<Service>,
+    card: String,
+    spans: Vec<SpanLink>,
+    /// The fields of a range of one's own.
+    custom: Option<(String, String)>,
+    history: HistoryView,
+    volumes: VolumesView,
+    interfaces: Vec<InterfaceRow>,
+    form: Form,
+}
 
 /// A mark with its words in a chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,13 +61,78 @@ pub(crate) struct Mark {
     pub(crate) label: String,
 }
 
+/// `GET /services/{id}`
+pub(crate) async fn page(
+    State(site): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    params: Params,
+) -> Page {
+    let service = site.service(&id)?;
+    let form = Form { saved: params.text("saved").is_some(), ..Form::of(&service) };
+    show(&Visit { site: &site, uri: &uri, headers: &headers }, service, &params, form).await
+}
+
+/// The page, with what was typed into its form.
+async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: Form) -> Page {
+    let site = visit.site;
+    let now = Timestamp::now();
+    let frame = site.hub.fresh();
+    let path = format!("/services/{}", service.id);
+    let span = Span::of(params, &site.clock, now)?;
+    let unit = volumes::unit(params)?;
+    let history = history::view(site, &service, &span, now).await?;
+    let volumes = volumes::view(site, &service.id, &span, unit, params, now).await?;
+    let mut shell = Shell::new(visit, &service.name, Some(Tab::Dashboard));
+    shell.stream = Link::to("/api/traffic/stream")
+        .with("view", "service")
+        .with("service", &service.id)
+        .with("since", frame.number)
+        .to_string();
+    shell.refresh = span.refresh_seconds();
+    render(&ServicePage {
+        shell,
+        card: card(&frame, &service.id),
+        spans: span.links(&path, unit),
+        custom: span.fields(&site.clock),
+        history,
+        volumes,
+        interfaces: interfaces::rows(&site.app.live.interfaces(&service.id)),
+        form,
+        service,
+    })
+}
+
+fn card(frame: &Frame, id: &ServiceId) -> String {
+    let colour = frame.colour(id).unwrap_or(1);
+    let view =
+        |item: &Arc<crate::hub::Item>| part(&CardView::new(&item.current, colour, false, frame.at));
+    frame.item(id).map(view).unwrap_or_default()
+}
+
 /// The parts of a service's page that changed since a frame.
-pub(crate) fn changes(_: &Site, frame: &Frame, id: &ServiceId, known: u64) -> Map<String, Value> {
+pub(crate) fn changes(
+    site: &Site,
+    frame: &Frame,
+    id: &ServiceId,
+    known: u64,
+) -> Map<String, Value> {
     let mut parts = Map::new();
-    if let Some(item) = frame.item(id).filter(|item| item.changed > known) {
-        let colour = frame.colour(id).unwrap_or(1);
-        let card = part(&CardView::new(&item.current, colour, false, frame.at));
-        parts.insert(format!("card-{id}"), card.into());
+    if frame.item(id).is_some_and(|item| item.changed > known) {
+        parts.insert(format!("card-{id}"), card(frame, id).into());
+        // The page that added the service waits for this.
+        if frame.item(id).is_some_and(|item| item.current.sampled_at.is_some()) {
+            parts.insert(format!("wait-{id}"), add::arrival(id, true).into());
+        }
+        let rows = interfaces::rows(&site.app.live.interfaces(id));
+        parts.insert("interfaces".into(), part(&interfaces::Table { rows: &rows }).into());
     }
     parts
+}
+
+/// A service by the id in a path, checked.
+fn known(site: &Site, id: &str) -> Result<(ServiceId, Arc<Service>), Failure> {
+    let service = site.service(id)?;
+    Ok((service.id.clone(), service))
 }

@@ -20,16 +20,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// How long anything that must happen may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running site.
-pub struct Stage {
-    pub address: SocketAddr,
-    pub live: Arc<Live>,
-    pub registry: Arc<Registry>,
-    pub reader: Reader,
-    pub stats: Arc<Stats>,
-    pub stop: CancellationToken,
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
+    pub(crate) live: Arc<Live>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) reader: Reader,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) stop: CancellationToken,
     deliveries: mpsc::Sender<Delivery>,
     tasks: JoinSet<()>,
     /// Last, so that it outlives the database in it.
@@ -50,17 +50,17 @@ impl Settle for Told {
 
 impl Stage {
     /// Opens everything on free ports, with the site's clock in Berlin.
-    pub async fn open() -> Result<Self> {
+    pub(crate) async fn open() -> Result<Self> {
         Self::with(|_| ()).await
     }
 
     /// The same with something changed in what the site is given.
-    pub async fn with(change: impl FnOnce(&mut App)) -> Result<Self> {
+    pub(crate) async fn with(change: impl FnOnce(&mut App)) -> Result<Self> {
         Self::at("127.0.0.1:0".parse()?, change).await
     }
 
     /// The same on a given address.
-    pub async fn at(address: SocketAddr, change: impl FnOnce(&mut App)) -> Result<Self> {
+    pub(crate) async fn at(address: SocketAddr, change: impl FnOnce(&mut App)) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let zone = TimeZone::get("Europe/Berlin")?;
         let path = folder.path().join("komandorr.duckdb");
@@ -95,17 +95,21 @@ impl Stage {
     }
 
     /// Address of a page.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Publishes samples of one service and waits until they are stored.
-    pub async fn publish(&self, service: &str, samples: &[Sample]) -> Result<Vec<Outcome>> {
+    pub(crate) async fn publish(&self, service: &str, samples: &[Sample]) -> Result<Vec<Outcome>> {
         self.publish_bytes(service, komandorr_wire::encode(samples)).await
     }
 
     /// Publishes a payload, whatever is in it.
-    pub async fn publish_bytes(&self, service: &str, payload: Vec<u8>) -> Result<Vec<Outcome>> {
+    pub(crate) async fn publish_bytes(
+        &self,
+        service: &str,
+        payload: Vec<u8>,
+    ) -> Result<Vec<Outcome>> {
         let (told, outcome) = oneshot::channel();
         let settle = Arc::new(Told(parking_lot::Mutex::new(Some(told))));
         let message = Message {
@@ -118,7 +122,7 @@ impl Stage {
     }
 
     /// Ends everything, and says how long that took.
-    pub async fn close(self) -> Result<Duration> {
+    pub(crate) async fn close(self) -> Result<Duration> {
         let begun = std::time::Instant::now();
         self.stop.cancel();
         drop(self.deliveries);
@@ -129,18 +133,18 @@ impl Stage {
 }
 
 /// Unix milliseconds.
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or_default()
 }
 
 /// A sample of the last `seconds`, of these speeds in bytes per second.
-pub fn sample(up: u64, down: u64, seconds: u64) -> Sample {
+pub(crate) fn sample(up: u64, down: u64, seconds: u64) -> Sample {
     sample_at(now_ms(), up, down, seconds)
 }
 
 /// The same, ended at some time.
-pub fn sample_at(ended_ms: i64, up: u64, down: u64, seconds: u64) -> Sample {
+pub(crate) fn sample_at(ended_ms: i64, up: u64, down: u64, seconds: u64) -> Sample {
     Sample {
         up: up * seconds,
         down: down * seconds,
@@ -152,16 +156,16 @@ pub fn sample_at(ended_ms: i64, up: u64, down: u64, seconds: u64) -> Sample {
 
 /// A host of the invented fleet.
 #[derive(Debug, Clone, Copy)]
-pub struct Host {
-    pub id: &'static str,
-    pub group: Option<&'static str>,
+pub(crate) struct Host {
+    pub(crate) id: &'static str,
+    pub(crate) group: Option<&'static str>,
     /// Usual speeds, bytes per second.
-    pub up: u64,
-    pub down: u64,
+    pub(crate) up: u64,
+    pub(crate) down: u64,
     /// Capacity per direction, bytes per second; 0: unknown.
-    pub capacity: u64,
-    pub cpu: Option<f32>,
-    pub memory: Option<f32>,
+    pub(crate) capacity: u64,
+    pub(crate) cpu: Option<f32>,
+    pub(crate) memory: Option<f32>,
 }
 
 const fn host(
@@ -180,7 +184,7 @@ const fn host(
 }
 
 /// The fleet of the pictures.
-pub const FLEET: [Host; 12] = [
+pub(crate) const FLEET: [Host; 12] = [
     host("edge-fra-01", "Edge", 842_360_000, 118_400_000, 1_250_000_000, Some((41.0, 58.0))),
     host("stream-par-01", "Media", 391_720_000, 46_180_000, 1_250_000_000, Some((23.0, 71.0))),
     host("mirror-nbg-01", "Storage", 31_240_000, 222_870_000, 250_000_000, Some((97.0, 34.0))),
@@ -197,7 +201,7 @@ pub const FLEET: [Host; 12] = [
 
 impl Host {
     /// One of its samples: a day curve with a believable flutter.
-    pub fn sample(&self, ended_ms: i64, seconds: u64, seq: u64) -> Sample {
+    pub(crate) fn sample(&self, ended_ms: i64, seconds: u64, seq: u64) -> Sample {
         let day = (ended_ms as f64 / 86_400_000.0).fract();
         let curve = 0.72 + 0.28 * (std::f64::consts::TAU * (day - 0.58)).cos();
         let flutter = |salt: u64| 0.9 + 0.2 * noise(seq.wrapping_mul(31).wrapping_add(salt));
@@ -241,7 +245,13 @@ fn noise(seed: u64) -> f64 {
 
 /// Publishes `days` of five-minute samples and then the last 50 minutes in
 /// samples of five seconds, up to `until`.
-pub async fn play(stage: &Stage, host: &Host, days: i64, until: i64, silent_s: i64) -> Result<u64> {
+pub(crate) async fn play(
+    stage: &Stage,
+    host: &Host,
+    days: i64,
+    until: i64,
+    silent_s: i64,
+) -> Result<u64> {
     use komandorr_collector::registry::ServiceDetails;
     let details = ServiceDetails { group: host.group.map(str::to_owned), ..Default::default() };
     let id = ServiceId::new(host.id)?;
@@ -272,6 +282,6 @@ pub async fn play(stage: &Stage, host: &Host, days: i64, until: i64, silent_s: i
 }
 
 /// A moment as the pages tell it.
-pub fn moment(ms: i64) -> Timestamp {
+pub(crate) fn moment(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
 }

@@ -1,0 +1,147 @@
+//! What is usual: the hour of the week, this week against the last, the top
+//! talkers and the 95th percentiles; for the fleet, a group or one service.
+
+mod heat;
+mod talkers;
+mod week;
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+};
+use jiff::{SignedDuration, Timestamp};
+use komandorr_collector::read::{Range, Scope};
+use komandorr_wire::ServiceId;
+
+use super::{Link, Page, Shell, Tab, Visit, render};
+use crate::{
+    error::Failure,
+    params::Params,
+    site::{Shared, Site},
+    units::{Rate, Tagged},
+};
+use heat::HeatView;
+use talkers::TalkerRow;
+use week::WeekView;
+
+/// Weeks that a page can look back.
+const WEEKS: [(u32, &str); 4] = [(1, "1 week"), (4, "4 weeks"), (12, "12 weeks"), (52, "1 year")];
+const USUAL_WEEKS: u32 = 4;
+
+#[derive(Debug, Template)]
+#[template(path = "analytics.html")]
+struct Analytics {
+    shell: Shell,
+    /// What is looked at, in words.
+    of: String,
+    dates: String,
+    weeks: u32,
+    /// How far back, in words.
+    span: &'static str,
+    links: Vec<(String, &'static str, bool)>,
+    choices: Vec<Choices>,
+    heat: HeatView,
+    p95: [(&'static str, Tagged); 2],
+    week: WeekView,
+    talkers: Vec<TalkerRow>,
+}
+
+/// A part of the list of what can be looked at.
+#[derive(Debug)]
+struct Choices {
+    label: &'static str,
+    /// Value, word, and whether it is the present one.
+    options: Vec<(String, String, bool)>,
+}
+
+/// What is looked at: `group:Edge`, `service:edge-1`, or nothing for the fleet.
+fn scope(params: &Params) -> Result<Scope, Failure> {
+    let Some(of) = params.text("of") else { return params.scope() };
+    match of.split_once(':') {
+        Some(("group", name)) => Ok(Scope::Group(name.to_owned())),
+        Some(("service", id)) => ServiceId::new(id)
+            .map(Scope::One)
+            .map_err(|error| Failure::invalid(format!("of: {error}"))),
+        _ => Err(Failure::invalid("of must be group:NAME or service:ID")),
+    }
+}
+
+fn value(scope: &Scope) -> String {
+    match scope {
+        Scope::All => String::new(),
+        Scope::Group(name) => format!("group:{name}"),
+        Scope::One(id) => format!("service:{id}"),
+    }
+}
+
+/// `GET /analytics`
+pub(crate) async fn page(
+    State(site): State<Shared>,
+    uri: Uri,
+    headers: HeaderMap,
+    params: Params,
+) -> Page {
+    let scope = scope(&params)?;
+    let weeks = params.number("weeks", 1..=104)?.unwrap_or(USUAL_WEEKS);
+    let now = Timestamp::now();
+    let back = SignedDuration::from_hours(i64::from(weeks) * 7 * 24);
+    let from = now.checked_sub(back).unwrap_or(now);
+    let range = Range::new(from, now)?;
+    let reader = &site.app.reader;
+    let profile = reader.hour_profile(&scope, weeks, now).await?;
+    let summary = reader.summary(&scope, range).await?;
+    let week = week::view(&site, &scope, now).await?;
+    let talkers = talkers::rows(&site, &scope, range).await?;
+    let mut shell = Shell::new(
+        &Visit { site: &site, uri: &uri, headers: &headers },
+        "Analytics",
+        Some(Tab::Analytics),
+    );
+    shell.refresh = 300;
+    let here = Link::to("/analytics").with("of", value(&scope));
+    render(&Analytics {
+        shell,
+        of: in_words(&site, &scope),
+        dates: format!("{} to {}", site.clock.date(from), site.clock.date(now)),
+        weeks,
+        span: WEEKS.iter().find(|(n, _)| *n == weeks).map_or("the range", |(_, word)| word),
+        links: WEEKS
+            .iter()
+            .map(|(n, word)| (here.clone().with("weeks", n).to_string(), *word, *n == weeks))
+            .collect(),
+        choices: choices(&site, &scope),
+        heat: heat::view(&profile),
+        p95: [
+            ("upload", Rate::known(summary.up_p95_bytes_per_second).tagged()),
+            ("download", Rate::known(summary.down_p95_bytes_per_second).tagged()),
+        ],
+        week,
+        talkers,
+    })
+}
+
+fn in_words(site: &Site, scope: &Scope) -> String {
+    match scope {
+        Scope::All => "Fleet".into(),
+        Scope::Group(name) => format!("Group {name}"),
+        Scope::One(id) => {
+            site.app.registry.get(id.as_str()).map_or_else(|| id.to_string(), |s| s.name.clone())
+        }
+    }
+}
+
+fn choices(site: &Site, scope: &Scope) -> Vec<Choices> {
+    let services = site.app.registry.services();
+    let mut groups: Vec<&String> = services.iter().filter_map(|s| s.group.as_ref()).collect();
+    groups.sort();
+    groups.dedup();
+    let option = |of: Scope, word: String| (value(&of), word, of == *scope);
+    let groups = groups.into_iter().map(|name| option(Scope::Group(name.clone()), name.clone()));
+    let single = services.iter().map(|s| option(Scope::One(s.id.clone()), s.name.clone()));
+    vec![
+        Choices { label: "", options: vec![option(Scope::All, "Fleet".into())] },
+        Choices { label: "Groups", options: groups.collect() },
+        Choices { label: "Services", options: single.collect() },
+    ]
+}

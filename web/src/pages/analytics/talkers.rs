@@ -1,0 +1,69 @@
+//! Who moves most, with the 95th percentiles of each.
+
+use komandorr_collector::read::{Range, Scope};
+
+use crate::{
+    error::Failure,
+    site::Site,
+    units::{Percent, Rate, Tagged, Volume},
+};
+
+/// How many are shown.
+const SHOWN: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct TalkerRow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) volume: Tagged,
+    /// Percent of everything that was moved.
+    pub(super) share: Percent,
+    /// Width of the bar's upload and its end, in percent of the longest bar.
+    pub(super) up: f64,
+    pub(super) both: f64,
+    pub(super) up_p95: Tagged,
+    pub(super) down_p95: Tagged,
+    pub(super) peak: Tagged,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shares are shown with one decimal")]
+fn percent(part: u64, of: u64) -> f64 {
+    part as f64 / of.max(1) as f64 * 100.0
+}
+
+/// The busiest services of a scope over a range.
+pub(super) async fn rows(
+    site: &Site,
+    scope: &Scope,
+    range: Range,
+) -> Result<Vec<TalkerRow>, Failure> {
+    let reader = &site.app.reader;
+    let all = reader.top_talkers(range, site.app.registry.len().max(1)).await?;
+    let within = |id: &str| match scope {
+        Scope::All => true,
+        Scope::One(one) => one.as_str() == id,
+        Scope::Group(name) => {
+            site.app.registry.get(id).is_some_and(|s| s.group.as_ref() == Some(name))
+        }
+    };
+    let talkers: Vec<_> = all.into_iter().filter(|t| within(t.service.as_str())).collect();
+    let sum = talkers.iter().fold(0u64, |sum, talker| sum.saturating_add(talker.volume.total()));
+    let longest = talkers.first().map_or(0, |talker| talker.volume.total());
+    let mut rows = Vec::new();
+    for talker in talkers.into_iter().take(SHOWN) {
+        let own = Scope::One(talker.service.clone());
+        let summary = reader.summary(&own, range).await?;
+        rows.push(TalkerRow {
+            id: talker.service.to_string(),
+            name: talker.name,
+            volume: Volume::new(talker.volume.total()).tagged(),
+            share: Percent::new(percent(talker.volume.total(), sum)),
+            up: percent(talker.volume.up_bytes, longest),
+            both: percent(talker.volume.total(), longest),
+            up_p95: Rate::known(summary.up_p95_bytes_per_second).tagged(),
+            down_p95: Rate::known(summary.down_p95_bytes_per_second).tagged(),
+            peak: Rate::known(summary.up_peak.map(|peak| peak.bytes_per_second)).tagged(),
+        });
+    }
+    Ok(rows)
+}

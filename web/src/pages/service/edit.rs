@@ -1,0 +1,166 @@
+//! What a person can change: details, token, and whether it is there at all.
+
+use std::{sync::Arc, time::Duration};
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Redirect, Response},
+};
+use komandorr_collector::registry::{Service, ServiceDetails};
+use serde::Deserialize;
+
+use super::{known, show};
+use crate::{
+    error::Failure,
+    pages::{
+        Page, Shell, Visit,
+        add::{self, Commands},
+        render,
+    },
+    params::Params,
+    site::Shared,
+    units::{Capacity, Volume},
+};
+
+/// Longest name or group, in characters.
+const LONGEST: usize = 100;
+
+/// The form of details as it was typed.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Form {
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) group: String,
+    #[serde(default)]
+    pub(super) capacity: String,
+    /// What is wrong, by field.
+    #[serde(skip)]
+    pub(super) errors: Vec<(&'static str, String)>,
+    #[serde(skip)]
+    pub(super) saved: bool,
+}
+
+/// Asks before a service is removed.
+#[derive(Debug, Template)]
+#[template(path = "remove.html")]
+struct RemovePage {
+    shell: Shell,
+    service: Arc<Service>,
+    volume: Volume,
+}
+
+/// A new token, once.
+#[derive(Debug, Template)]
+#[template(path = "token.html")]
+struct TokenPage {
+    shell: Shell,
+    service: Arc<Service>,
+    commands: Commands,
+}
+
+impl Form {
+    pub(super) fn of(service: &Service) -> Self {
+        Self {
+            name: service.name.clone(),
+            group: service.group.clone().unwrap_or_default(),
+            capacity: service
+                .capacity_bytes_per_second
+                .map(|capacity| Capacity(capacity).to_string())
+                .unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// What is wrong with a field.
+    pub(super) fn error(&self, field: &str) -> Option<&str> {
+        self.errors.iter().find(|(name, _)| *name == field).map(|(_, error)| error.as_str())
+    }
+
+    /// The details that were typed; what is wrong is noted.
+    fn details(&mut self, old: &Service) -> Option<ServiceDetails> {
+        let text = |text: &str| text.trim().to_owned();
+        let (name, group) = (text(&self.name), text(&self.group));
+        for (field, value) in [("name", &name), ("group", &group)] {
+            if value.chars().count() > LONGEST {
+                self.errors.push((field, format!("At most {LONGEST} characters.")));
+            }
+        }
+        let typed = self.capacity.trim();
+        let capacity = (!typed.is_empty()).then(|| komandorr_config::units::parse_bandwidth(typed));
+        let capacity = capacity.transpose().unwrap_or_else(|error| {
+            self.errors.push(("capacity", error.to_string()));
+            None
+        });
+        self.errors.is_empty().then(|| ServiceDetails {
+            name,
+            group: Some(group).filter(|group| !group.is_empty()),
+            kind: old.kind.clone(),
+            url: old.url.clone(),
+            description: old.description.clone(),
+            icon: old.icon.clone(),
+            capacity_bytes_per_second: capacity,
+        })
+    }
+}
+
+/// `POST /services/{id}`: takes the form, or shows it again with what is wrong.
+pub(crate) async fn save(
+    State(site): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    params: Params,
+    axum::Form(mut form): axum::Form<Form>,
+) -> Result<Response, Failure> {
+    let (id, service) = known(&site, &id)?;
+    if let Some(details) = form.details(&service) {
+        let target = id.clone();
+        site.change(move |app| app.registry.update(&target, details)).await??;
+        return Ok(Redirect::to(&format!("/services/{id}?saved=1#details")).into_response());
+    }
+    let visit = Visit { site: &site, uri: &uri, headers: &headers };
+    let page = show(&visit, service, &params, form).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// `POST /services/{id}/token`
+pub(crate) async fn rotate(
+    State(site): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Page {
+    let (id, service) = known(&site, &id)?;
+    let rotate = move |app: &crate::App| app.registry.rotate_token(&id, Duration::ZERO);
+    let token = site.change(rotate).await??;
+    let shell = Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "New token", None);
+    let commands = add::commands(&site, &headers, &service.id, token.expose());
+    render(&TokenPage { shell, service, commands })
+}
+
+/// `GET /services/{id}/remove`
+pub(crate) async fn ask_removal(
+    State(site): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Page {
+    let (id, service) = known(&site, &id)?;
+    let shell = Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "Remove", None);
+    let current = site.app.live.one(&id, jiff::Timestamp::now());
+    let bytes = current.map_or(0, |now| now.up_bytes_total.saturating_add(now.down_bytes_total));
+    render(&RemovePage { shell, service, volume: Volume::new(bytes) })
+}
+
+/// `POST /services/{id}/remove`
+pub(crate) async fn remove(
+    State(site): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Redirect, Failure> {
+    let (id, _) = known(&site, &id)?;
+    site.change(move |app| app.registry.remove(&id)).await??;
+    Ok(Redirect::to("/"))
+}

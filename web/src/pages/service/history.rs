@@ -1,0 +1,277 @@
+//! The chart of a range and its figures.
+
+use jiff::{SignedDuration, Timestamp};
+use komandorr_collector::{
+    read::{Peak, Point, Range, Scope, Series, Step, Summary},
+    registry::Service,
+};
+
+use super::{
+    Mark,
+    coverage::{self, Coverage},
+    span::Span,
+};
+use crate::{
+    chart::{self, Chart, Plot, Slot, seconds},
+    error::Failure,
+    site::Site,
+    units::{Percent, Rate, Tagged, Volume},
+};
+
+/// Height of the chart, px.
+const HEIGHT: u32 = 300;
+/// Interval of samples where the agent's own is not known, seconds.
+const USUAL_INTERVAL: f64 = 5.0;
+
+/// Chart, coverage and figures of a range.
+#[derive(Debug)]
+pub(super) struct HistoryView {
+    pub(super) heading: String,
+    /// How fine the chart is.
+    pub(super) fineness: &'static str,
+    pub(super) chart: Chart,
+    pub(super) label: String,
+    pub(super) marks: Vec<Mark>,
+    pub(super) coverage: Coverage,
+    pub(super) figures: [Figures; 2],
+    /// Where zooming leads.
+    pub(super) path: String,
+    /// Said in place of the chart where there is nothing to draw.
+    pub(super) nothing: Option<String>,
+}
+
+/// The figures of one direction.
+#[derive(Debug)]
+pub(super) struct Figures {
+    pub(super) class: &'static str,
+    pub(super) arrow: &'static str,
+    pub(super) word: &'static str,
+    pub(super) volume: Tagged,
+    pub(super) mean: Tagged,
+    pub(super) peak: Tagged,
+    pub(super) peak_at: String,
+    pub(super) p95: Tagged,
+}
+
+/// Reads a range and draws it.
+pub(super) async fn view(
+    site: &Site,
+    service: &Service,
+    span: &Span,
+    now: Timestamp,
+) -> Result<HistoryView, Failure> {
+    let (series, step) = read(site, service, span).await?;
+    let interval = site
+        .app
+        .live
+        .one(&service.id, now)
+        .and_then(|current| current.interval_seconds)
+        .unwrap_or(USUAL_INTERVAL);
+    let slots = slots(&series.points, step, interval, now);
+    let tolerance = tolerance(step, interval);
+    let summary = &series.summary;
+    let first = series.points.first().map(|point| point.t);
+    let begin = first.map_or(service.created_at, |first| first.min(service.created_at));
+    let chart = Chart::new(&Plot {
+        from: span.range.from,
+        to: span.range.to,
+        zone: site.clock.zone(),
+        height: HEIGHT,
+        slots: &slots,
+        tolerance,
+        expected: Some((begin, span.range.to.min(last_expected(now, interval)))),
+        peaks: [peak(summary.up_peak, step), peak(summary.down_peak, step)],
+        percentiles: [summary.up_p95_bytes_per_second.map(float), None],
+    });
+    let heading = span.heading(&site.clock, now);
+    let coverage = coverage::of(site, &chart, summary, now);
+    let nothing = chart.is_empty().then(|| nothing(site, service, span));
+    Ok(HistoryView {
+        label: label(site, service, &heading, summary, now),
+        marks: marks(site, &chart, now),
+        fineness: fineness(step),
+        figures: [figures_up(site, summary, now), figures_down(site, summary, now)],
+        path: format!("/services/{}", service.id),
+        heading,
+        chart,
+        coverage,
+        nothing,
+    })
+}
+
+/// The finest history that there is of a range: samples are kept for a while.
+async fn read(site: &Site, service: &Service, span: &Span) -> Result<(Series, Step), Failure> {
+    let scope = Scope::One(service.id.clone());
+    let mut step = span.step();
+    loop {
+        let series = site.app.reader.history(&scope, span.range, step).await?;
+        let series = series.into_iter().next();
+        let series = series.ok_or_else(|| Failure::unknown_service(service.id.as_str()))?;
+        if step == Step::Raw && !reaches(&series.points, &series.summary, span.range) {
+            step = Step::FiveMinutes;
+            continue;
+        }
+        return Ok((series, step));
+    }
+}
+
+/// Whether samples are still kept from the begin of the range on.
+fn reaches(points: &[Point], summary: &Summary, range: Range) -> bool {
+    let Some(first) = points.first() else { return false };
+    // Fewer bytes in the samples than in the buckets: older ones are gone.
+    let bytes: u64 = points.iter().map(|p| p.up_bytes.saturating_add(p.down_bytes)).sum();
+    let stored = summary.up_bytes.saturating_add(summary.down_bytes);
+    let late = first.t.duration_since(range.from) > SignedDuration::from_mins(10);
+    !late || bytes >= stored
+}
+
+#[allow(clippy::cast_precision_loss, reason = "drawn in pixels")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+fn tolerance(step: Step, interval: f64) -> f64 {
+    // An interval may come late; a missing bucket is a gap.
+    if step == Step::Raw { interval * 1.5 } else { 1.0 }
+}
+
+/// Samples of the last interval are still under way.
+fn last_expected(now: Timestamp, interval: f64) -> Timestamp {
+    #[allow(clippy::cast_possible_truncation, reason = "an interval is at most a month")]
+    let wait = SignedDuration::from_millis((interval * 2000.0) as i64);
+    now.checked_sub(wait).unwrap_or(now)
+}
+
+fn slots(points: &[Point], step: Step, interval: f64, now: Timestamp) -> Vec<Slot> {
+    let now = seconds(now);
+    let nexts = points.iter().skip(1).map(|point| seconds(point.t)).chain([f64::INFINITY]);
+    points
+        .iter()
+        .zip(nexts)
+        .map(|(point, next)| {
+            let start = seconds(point.t);
+            let length = match step.length_ms() {
+                // The last sample's length is not told; it is the usual one.
+                None => own_length(point).unwrap_or(interval),
+                #[allow(clippy::cast_precision_loss, reason = "a week at most")]
+                Some(length) => length as f64 / 1000.0,
+            };
+            // Days are now and then an hour longer or shorter.
+            let nearly_next = (next - start - length).abs() <= 3700.0 && length > 80_000.0;
+            let end = if nearly_next { next } else { (start + length).min(next) };
+            Slot {
+                start,
+                end: end.min(now).max(start),
+                up: float(point.up_bytes_per_second),
+                down: float(point.down_bytes_per_second),
+            }
+        })
+        .collect()
+}
+
+/// A sample's length by its bytes and its speed, where it has both.
+fn own_length(point: &Point) -> Option<f64> {
+    let (bytes, speed) = if point.up_bytes > point.down_bytes {
+        (point.up_bytes, point.up_bytes_per_second)
+    } else {
+        (point.down_bytes, point.down_bytes_per_second)
+    };
+    (speed > 1000).then(|| float(bytes) / float(speed))
+}
+
+fn peak(peak: Option<Peak>, step: Step) -> Option<(Timestamp, f64)> {
+    // The mark stands in the middle of the bucket that had it.
+    let middle = SignedDuration::from_millis(match step {
+        Step::Raw => 0,
+        Step::FiveMinutes | Step::Hour | Step::Day | Step::Week => 150_000,
+    });
+    let peak = peak.filter(|peak| peak.bytes_per_second > 0)?;
+    Some((peak.at.checked_add(middle).unwrap_or(peak.at), float(peak.bytes_per_second)))
+}
+
+fn marks(site: &Site, chart: &Chart, now: Timestamp) -> Vec<Mark> {
+    let [up, down] = &chart.peaks;
+    let mark = |peak: &chart::Peak, class, above: bool| Mark {
+        class,
+        x: peak.x,
+        y: peak.y,
+        text_y: if above { (peak.y - 6.0).max(14.0) } else { peak.y + 4.0 },
+        left: peak.left,
+        label: format!("peak {}, {}", Rate::new(peak.value), site.clock.moment(peak.at, now)),
+    };
+    let up = up.as_ref().map(|peak| mark(peak, "up", true));
+    let down = down.as_ref().map(|peak| mark(peak, "down", false));
+    up.into_iter().chain(down).collect()
+}
+
+fn fineness(step: Step) -> &'static str {
+    match step {
+        Step::Raw => "single samples",
+        Step::FiveMinutes => "means of 5 min",
+        Step::Hour => "means of an hour",
+        Step::Day => "means of a day",
+        Step::Week => "means of a week",
+    }
+}
+
+fn told(site: &Site, peak: Option<Peak>, now: Timestamp) -> String {
+    peak.map_or_else(|| "no samples".to_owned(), |peak| site.clock.told(peak.at, now))
+}
+
+fn figures_up(site: &Site, summary: &Summary, now: Timestamp) -> Figures {
+    Figures {
+        class: "up",
+        arrow: "↑",
+        word: "Upload",
+        volume: Volume::new(summary.up_bytes).tagged(),
+        mean: Rate::known(summary.up_mean_bytes_per_second).tagged(),
+        peak: Rate::known(summary.up_peak.map(|peak| peak.bytes_per_second)).tagged(),
+        peak_at: told(site, summary.up_peak, now),
+        p95: Rate::known(summary.up_p95_bytes_per_second).tagged(),
+    }
+}
+
+fn figures_down(site: &Site, summary: &Summary, now: Timestamp) -> Figures {
+    Figures {
+        class: "down",
+        arrow: "↓",
+        word: "Download",
+        volume: Volume::new(summary.down_bytes).tagged(),
+        mean: Rate::known(summary.down_mean_bytes_per_second).tagged(),
+        peak: Rate::known(summary.down_peak.map(|peak| peak.bytes_per_second)).tagged(),
+        peak_at: told(site, summary.down_peak, now),
+        p95: Rate::known(summary.down_p95_bytes_per_second).tagged(),
+    }
+}
+
+/// The chart in words.
+fn label(
+    site: &Site,
+    service: &Service,
+    heading: &str,
+    summary: &Summary,
+    now: Timestamp,
+) -> String {
+    let direction = |word: &str, mean: Option<u64>, peak: Option<Peak>| {
+        let speed = Rate::known(peak.map(|peak| peak.bytes_per_second));
+        format!("{word} mean {}, peak {speed} {}", Rate::known(mean), told(site, peak, now))
+    };
+    format!(
+        "{}, {heading}: {}; {}. Samples cover {} % of the range. The tables below have the values.",
+        service.name,
+        direction("upload", summary.up_mean_bytes_per_second, summary.up_peak),
+        direction("download", summary.down_mean_bytes_per_second, summary.down_peak),
+        Percent::new(summary.coverage * 100.0),
+    )
+}
+
+fn nothing(site: &Site, service: &Service, span: &Span) -> String {
+    let clock = &site.clock;
+    format!(
+        "No sample lies between {} and {}. {} was registered on {}.",
+        clock.date(span.range.from),
+        clock.date(span.range.to),
+        service.name,
+        clock.date(service.created_at)
+    )
+}

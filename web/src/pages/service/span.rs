@@ -1,0 +1,158 @@
+//! The range that a page shows: the last hour, day, week, month or year, or
+//! one's own.
+
+use jiff::{SignedDuration, Timestamp};
+use komandorr_collector::read::{Calendar, Range, Step};
+
+use crate::{error::Failure, pages::Link, params::Params, when::Clock};
+
+/// Longest range that is drawn from single samples.
+const RAW_UP_TO: SignedDuration = SignedDuration::from_mins(70);
+
+/// A range with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+    Custom,
+}
+
+/// What is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    name: Name,
+    pub(super) range: Range,
+}
+
+/// A link to another range.
+#[derive(Debug)]
+pub(super) struct SpanLink {
+    pub(super) href: String,
+    pub(super) word: &'static str,
+    pub(super) current: bool,
+}
+
+impl Name {
+    const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Hour, "hour", "Hour"),
+        (Self::Day, "day", "Day"),
+        (Self::Week, "week", "Week"),
+        (Self::Month, "month", "Month"),
+        (Self::Year, "year", "Year"),
+        (Self::Custom, "custom", "Custom"),
+    ];
+
+    fn hours(self) -> i64 {
+        match self {
+            Self::Hour => 1,
+            Self::Day | Self::Custom => 24,
+            Self::Week => 7 * 24,
+            Self::Month => 30 * 24,
+            Self::Year => 365 * 24,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(name, ..)| *name == self).map_or("day", |(_, word, _)| word)
+    }
+}
+
+impl Span {
+    pub(super) fn of(params: &Params, clock: &Clock, now: Timestamp) -> Result<Self, Failure> {
+        let own = params.text("from").is_some() || params.text("to").is_some();
+        let name = match params.text("range") {
+            _ if own => Name::Custom,
+            None => Name::Day,
+            Some(word) => {
+                Name::ALL.iter().find(|(_, known, _)| *known == word).map(|n| n.0).ok_or_else(
+                    || Failure::invalid("range must be hour, day, week, month, year or custom"),
+                )?
+            }
+        };
+        let before = |end: Timestamp| {
+            end.checked_sub(SignedDuration::from_hours(name.hours())).unwrap_or(end)
+        };
+        let moment = |field: &str| match params.text(field) {
+            None => Ok(None),
+            Some(text) => clock.read_field(text).map(Some).ok_or_else(|| {
+                Failure::invalid(format!(
+                    "{field} must be a date and time such as 2026-11-20T20:00"
+                ))
+            }),
+        };
+        let to = moment("to")?.unwrap_or(now);
+        let from = moment("from")?.unwrap_or_else(|| before(to));
+        let range = Range::new(from, to).map_err(|_| Failure::invalid("from must be before to"))?;
+        let longest = SignedDuration::from_hours(24 * 366 * 11);
+        if range.to.duration_since(range.from) > longest {
+            return Err(Failure::invalid("a range can be at most eleven years long"));
+        }
+        Ok(Self { name, range })
+    }
+
+    fn length(&self) -> SignedDuration {
+        self.range.to.duration_since(self.range.from)
+    }
+
+    /// Single samples for an hour, and else what fits the picture.
+    pub(super) fn step(&self) -> Step {
+        if self.length() <= RAW_UP_TO { Step::Raw } else { Step::for_range(self.range) }
+    }
+
+    /// After so many seconds the chart is drawn anew; 0: it shows the past.
+    pub(super) fn refresh_seconds(&self) -> u32 {
+        match self.name {
+            Name::Hour => 10,
+            Name::Day | Name::Week => 60,
+            Name::Month | Name::Year => 300,
+            Name::Custom => 0,
+        }
+    }
+
+    /// The range in words.
+    pub(super) fn heading(&self, clock: &Clock, now: Timestamp) -> String {
+        match self.name {
+            Name::Hour => "Last hour".into(),
+            Name::Day => "Last 24 hours".into(),
+            Name::Week => "Last 7 days".into(),
+            Name::Month => "Last 30 days".into(),
+            Name::Year => "Last 365 days".into(),
+            Name::Custom => {
+                let (from, to) = (self.range.from, self.range.to);
+                format!("{} to {}", clock.moment(from, now), clock.moment(to, now))
+            }
+        }
+    }
+
+    /// Links to all ranges.
+    pub(super) fn links(&self, path: &str, unit: Calendar) -> Vec<SpanLink> {
+        let link = |&(name, query, word): &(Name, &'static str, &'static str)| SpanLink {
+            href: Link::to(path)
+                .with("range", if name == Name::Day { "" } else { query })
+                .with("per", super::volumes::word(unit))
+                .to_string(),
+            word,
+            current: name == self.name,
+        };
+        Name::ALL.iter().map(link).collect()
+    }
+
+    /// The parameters that lead back to this range.
+    pub(super) fn link(&self, path: &str) -> Link {
+        let link = Link::to(path);
+        match self.name {
+            Name::Day => link,
+            Name::Custom => link.with("from", self.range.from).with("to", self.range.to),
+            name => link.with("range", name.word()),
+        }
+    }
+
+    /// What the form for a range of one's own begins with, where it is shown.
+    pub(super) fn fields(&self, clock: &Clock) -> Option<(String, String)> {
+        let custom = self.name == Name::Custom;
+        custom.then(|| (clock.field(self.range.from), clock.field(self.range.to)))
+    }
+}

@@ -1,0 +1,172 @@
+//! The pipeline: what is taken in, what is refused, and whose clock is off.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+};
+use jiff::Timestamp;
+use komandorr_collector::{
+    registry::Service,
+    stats::{LATENCY_BOUNDS_MS, Refusal, Snapshot},
+};
+
+use super::{Page, Shell, Tab, Visit, render};
+use crate::{
+    Part,
+    site::{Shared, Site},
+    units::{Age, Span},
+};
+
+/// The page is drawn anew after so many seconds.
+const REFRESH_SECONDS: u32 = 5;
+/// A clock that is off by less than this is right, milliseconds.
+const CLOCK_OFF_MS: i64 = 2_000;
+
+#[derive(Debug, Template)]
+#[template(path = "status.html")]
+struct StatusPage {
+    shell: Shell,
+    parts: Vec<Part>,
+    failing: Option<(String, String)>,
+    figures: Vec<Figure>,
+    reasons: Vec<(&'static str, u64)>,
+    refusals: Vec<Row>,
+    agents: Vec<Agent>,
+}
+
+#[derive(Debug)]
+struct Figure {
+    word: &'static str,
+    number: String,
+    unit: &'static str,
+    note: String,
+}
+
+#[derive(Debug)]
+struct Row {
+    at: String,
+    service: String,
+    reason: String,
+    size: usize,
+    bytes: String,
+}
+
+#[derive(Debug)]
+struct Agent {
+    id: String,
+    name: String,
+    seen: Age,
+    since: Timestamp,
+    interval: String,
+    clock: String,
+    off: bool,
+    /// More than one agent reports as this service.
+    several: usize,
+}
+
+/// `GET /status`
+pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMap) -> Page {
+    let now = Timestamp::now();
+    let stats = site.app.stats.snapshot();
+    let visit = Visit { site: &site, uri: &uri, headers: &headers };
+    let mut shell = Shell::new(&visit, "Pipeline", Some(Tab::Pipeline));
+    shell.refresh = REFRESH_SECONDS;
+    let services = site.app.registry.services();
+    let told = |failure: &komandorr_collector::stats::Failure| {
+        (site.clock.told(failure.since, now), failure.reason.clone())
+    };
+    render(&StatusPage {
+        shell,
+        parts: (site.app.ready)().parts,
+        failing: stats.failing.as_ref().map(told),
+        figures: figures(&site, &stats, now),
+        reasons: stats.refused.iter().copied().filter(|(_, count)| *count > 0).collect(),
+        refusals: stats.refusals.iter().map(|refusal| row(&site, refusal, now)).collect(),
+        agents: services.iter().filter_map(|service| agent(&site, service, now)).collect(),
+    })
+}
+
+fn figures(site: &Site, stats: &Snapshot, now: Timestamp) -> Vec<Figure> {
+    let up = now.as_second().saturating_sub(site.started.as_second());
+    let expected: f64 = site
+        .hub
+        .fresh()
+        .items
+        .iter()
+        .filter(|item| matches!(item.current.state.as_str(), "live" | "idle"))
+        .filter_map(|item| item.current.interval_seconds)
+        .filter(|interval| *interval > 0.0)
+        .map(|interval| 1.0 / interval)
+        .sum();
+    let refused: u64 = stats.refused.iter().map(|(_, count)| count).sum();
+    let figure = |word, number: String, unit, note| Figure { word, number, unit, note };
+    let milliseconds = stats.commit_time.as_secs_f64() * 1000.0;
+    #[allow(clippy::cast_precision_loss, reason = "a mean")]
+    let mean = milliseconds / stats.commits.max(1) as f64;
+    vec![
+        figure("Samples now", format!("{expected:.1}"), "/s", "by the agents' intervals".into()),
+        figure(
+            "Samples stored",
+            stats.samples.to_string(),
+            "",
+            format!("in {} commits, {} came again", stats.commits, stats.repeated),
+        ),
+        figure("Commit", format!("{mean:.1}"), "ms", slowest(stats)),
+        figure(
+            "Refused",
+            refused.to_string(),
+            "",
+            format!("since the start {} ago", Span::seconds(up)),
+        ),
+    ]
+}
+
+/// Below which time 95 % of the commits stayed.
+fn slowest(stats: &Snapshot) -> String {
+    let wanted = stats.commits.saturating_mul(95).div_ceil(100);
+    let mut sum = 0;
+    for (count, bound) in stats.commit_buckets.iter().zip(LATENCY_BOUNDS_MS) {
+        sum += count;
+        if sum >= wanted {
+            return format!("mean; 95 % within {bound} ms");
+        }
+    }
+    "mean; some took longer than 5 s".into()
+}
+
+fn row(site: &Site, refusal: &Refusal, now: Timestamp) -> Row {
+    let bytes: Vec<String> = refusal.first_bytes.iter().map(|b| format!("{b:02x}")).collect();
+    Row {
+        at: site.clock.moment(refusal.at, now),
+        service: refusal.service.clone(),
+        reason: refusal.reason.clone(),
+        size: refusal.size,
+        bytes: bytes.join(" "),
+    }
+}
+
+/// The agent that was seen last.
+fn agent(site: &Site, service: &Service, now: Timestamp) -> Option<Agent> {
+    let agents = site.app.live.agents(&service.id, now);
+    let last = agents.iter().max_by_key(|agent| agent.last_seen)?;
+    let current = site.app.live.one(&service.id, now);
+    let interval = current.and_then(|current| current.interval_seconds);
+    let off = last.clock_corrected || last.clock_offset_ms.abs() > CLOCK_OFF_MS;
+    let seconds = Span::seconds(last.clock_offset_ms.abs() / 1000);
+    Some(Agent {
+        id: service.id.to_string(),
+        name: service.name.clone(),
+        seen: Age::between(last.last_seen, now),
+        since: last.last_seen,
+        interval: interval.map_or_else(|| "–".into(), |interval| format!("{interval} s")),
+        clock: match (last.clock_corrected, last.clock_offset_ms) {
+            (true, _) => "impossible; arrival is taken instead".into(),
+            (false, ms) if ms > CLOCK_OFF_MS => format!("{seconds} behind"),
+            (false, ms) if ms < -CLOCK_OFF_MS => format!("{seconds} ahead"),
+            _ => "right".into(),
+        },
+        off,
+        several: if agents.len() > 1 { agents.len() } else { 0 },
+    })
+}
