@@ -86,6 +86,7 @@ python_packages() {
   "$python_tools/python" -m pip install --quiet --disable-pip-version-check -r ci/requirements.txt
 }
 
+# From source, since no registry has it built: 8 minutes of processor time, once.
 nextest() {
   cargo nextest --version >/dev/null 2>&1 && return
   echo "installing cargo-nextest $nextest_version"
