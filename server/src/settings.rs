@@ -78,7 +78,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: logging::Format::default(), filter: "info".to_owned() }
+        Self { format: logging::Format::default(), filter: "info,rumqttd=off".to_owned() }
     }
 }
 

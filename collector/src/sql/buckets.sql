@@ -1,6 +1,6 @@
--- Buckets of some services in a range: {source} is a level of roll-up,
--- {services} their numbers, {grouped} is `joined` (a row a service and bucket)
--- or `summed` (a row a bucket).
+-- Buckets of some services in a range. Filled in: `source`, a level of roll-up;
+-- `services`, their numbers; `grouped`, which is `joined` (a row a service and
+-- bucket) or `summed` (a row a bucket).
 WITH joined AS (
     SELECT
         service_no,

@@ -1,4 +1,4 @@
--- One row an interface and hour, for the hours since {since}.
+-- One row an interface and hour, for the hours since `since`.
 BEGIN;
 
 CREATE OR REPLACE TEMP TABLE doubled AS

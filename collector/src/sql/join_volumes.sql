@@ -1,6 +1,6 @@
 -- Joins the parts of recent buckets into one row a bucket, in one transaction:
--- whoever reads meanwhile sees all of it or nothing. {first_five} and
--- {first_hour} are the earliest buckets concerned, so that old rows are not
+-- whoever reads meanwhile sees all of it or nothing. `first_five` and
+-- `first_hour` are the earliest buckets concerned, so that old rows are not
 -- even looked at.
 BEGIN;
 

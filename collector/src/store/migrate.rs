@@ -39,9 +39,10 @@ pub(crate) fn migrate(connection: &Connection) -> duckdb::Result<Migrated> {
     if version > known {
         return Ok(Migrated::Newer { found: version, known });
     }
+    let now_ms = jiff::Timestamp::now().as_millisecond();
     for (number, sql) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
         connection.execute_batch(&format!(
-            "BEGIN;\n{sql}\nINSERT INTO komandorr_schema VALUES ({number}, now() AT TIME ZONE 'UTC');\nCOMMIT;"
+            "BEGIN;\n{sql}\nINSERT INTO komandorr_schema VALUES ({number}, make_timestamp_ms({now_ms}));\nCOMMIT;"
         ))?;
     }
     Ok(Migrated::Current)

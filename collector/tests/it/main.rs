@@ -1,0 +1,7 @@
+//! The collector as a whole: a real DuckDB file, deliveries in, answers out.
+
+mod analytics;
+mod faults;
+mod order;
+mod storing;
+mod support;

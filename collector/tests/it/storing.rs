@@ -1,0 +1,123 @@
+//! Stored, acknowledged, remembered: what a delivery leads to.
+
+use jiff::Timestamp;
+use komandorr_collector::{State, Volume};
+use komandorr_wire::{Outcome, Sample, ServiceId, encode_one};
+
+use crate::support::{Running, config, sample};
+
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+#[tokio::test]
+async fn a_sample_is_live_and_stored_before_it_is_settled() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let id = ServiceId::new("web-1")?;
+    let mut one = sample("a", 1, now_ms(), 5000, 50_000, 100_000);
+    one.capacity = Some(125_000);
+    one.cpu_percent = Some(12.5);
+    running.store("web-1", &[one]).await?;
+    let current = running.live.one(&id, Timestamp::now()).expect("registered by its first sample");
+    assert_eq!(current.state, State::Live);
+    assert_eq!(current.up_bytes_per_second, Some(10_000));
+    assert_eq!(current.down_bytes_per_second, Some(20_000));
+    assert_eq!(current.utilisation_percent, Some(16.0), "the busier direction");
+    assert_eq!(current.interval_seconds, Some(5.0));
+    assert_eq!((current.up_bytes_total, current.down_bytes_total), (50_000, 100_000));
+    assert_eq!(current.today, Volume { up_bytes: 50_000, down_bytes: 100_000 });
+    running.stop().await
+}
+
+#[tokio::test]
+async fn bad_payloads_are_refused_and_counted_and_hold_nothing_up() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let good = encode_one(&sample("a", 1, now_ms(), 1000, 1, 2));
+    let outcomes = running.deliver("web-1", vec![good, b"{}".to_vec(), Vec::new()]).await;
+    let outcomes = outcomes.expect("settled");
+    assert_eq!(outcomes[0], Outcome::Stored);
+    assert!(matches!(&outcomes[1], Outcome::Refused(error) if error.reason() == "not_a_sample"));
+    assert!(matches!(&outcomes[2], Outcome::Refused(error) if error.reason() == "empty"));
+    let figures = running.stats.snapshot();
+    assert_eq!((figures.samples, figures.refused.iter().map(|r| r.1).sum::<u64>()), (1, 2));
+    assert_eq!(figures.refusals[1].first_bytes, b"{}");
+    assert_eq!(figures.refusals[1].service, "web-1");
+    // A service whose only payloads were bad is not registered.
+    running.deliver("other", vec![b"x".to_vec()]).await;
+    assert!(running.registry.get("other").is_none());
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_restart_remembers_everything_and_stores_nothing_twice() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let id = ServiceId::new("web-1")?;
+    let samples: Vec<Sample> = (1..=250_u16)
+        .map(|seq| {
+            let ended = now_ms() - 1000 * i64::from(250 - seq);
+            sample("a", seq.into(), ended, 1000, u64::from(seq), 10)
+        })
+        .collect();
+    let running = Running::start(config(folder.path()), "Europe/Berlin")?;
+    running.store("web-1", &samples).await?;
+    let before = running.live.one(&id, Timestamp::now()).expect("registered");
+    running.stop().await?;
+    let running = Running::start(config(folder.path()), "Europe/Berlin")?;
+    let after = running.live.one(&id, Timestamp::now()).expect("still registered");
+    assert_eq!(after.up_bytes_total, (1..=250).sum::<u64>());
+    assert_eq!(
+        (after.up_bytes_total, after.today, after.month),
+        (before.up_bytes_total, before.today, before.month)
+    );
+    assert_eq!(running.live.recent(&id).len(), 100);
+    assert_eq!(running.live.recent(&id).last().map(|last| last.up_bytes), Some(250));
+    running.store("web-1", &samples).await?;
+    assert_eq!(running.stats.snapshot().repeated, 250);
+    let again = running.live.one(&id, Timestamp::now()).expect("registered");
+    assert_eq!(again.up_bytes_total, after.up_bytes_total);
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_service_that_is_quiet_for_long_is_silent() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let id = ServiceId::new("slow")?;
+    running.store("slow", &[sample("a", 1, now_ms(), 10_000, 1, 1)]).await?;
+    let state = |seconds: i64| {
+        let at = Timestamp::from_millisecond(now_ms() + seconds * 1000).unwrap_or_default();
+        running.live.one(&id, at).map(|current| current.state)
+    };
+    assert_eq!(state(0), Some(State::Idle), "under 1 KB/s both ways");
+    assert_eq!(state(28), Some(State::Idle), "three intervals of ten seconds");
+    assert_eq!(state(32), Some(State::Silent));
+    running.stop().await
+}
+
+#[tokio::test]
+async fn credentials_work_rotate_and_survive_a_restart() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let id = ServiceId::new("web-1")?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let (_, first) = running.registry.create(&id, Default::default())?;
+    let hour = std::time::Duration::from_hours(1);
+    let second = running.registry.rotate_token(&id, hour)?;
+    let reader = running.registry.create_reader("ha", Some(&id))?;
+    assert!(running.registry.create_reader("ha", None).is_err(), "a name is taken once");
+    running.stop().await?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    assert!(running.registry.agent_may("web-1", first.expose()), "within its grace");
+    assert!(running.registry.agent_may("web-1", second.expose()));
+    assert!(!running.registry.agent_may("web-2", second.expose()));
+    assert!(!running.registry.agent_may("web-1", "kmd_guess"));
+    assert!(running.registry.reader("ha", reader.expose()).is_some());
+    let third = running.registry.rotate_token(&id, std::time::Duration::ZERO)?;
+    assert!(!running.registry.agent_may("web-1", second.expose()), "without grace it ends at once");
+    assert!(running.registry.agent_may("web-1", third.expose()));
+    running.registry.remove(&id)?;
+    assert!(!running.registry.agent_may("web-1", third.expose()));
+    assert!(running.registry.is_empty());
+    running.stop().await
+}
