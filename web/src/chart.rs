@@ -186,7 +186,8 @@ impl Chart {
     }
 
     /// Place of the axis, px.
-    pub(crate) fn zero_px(&self) -> f64 {
+    #[cfg(test)]
+    fn zero_px(&self) -> f64 {
         TOP + self.zero / UNITS * self.plot
     }
 }

@@ -166,7 +166,7 @@ mod tests {
         let before = [("a", 60), ("b", 50), ("c", 40), ("d", 30), ("e", 20)];
         cards(&mut top, &fleet(&before));
         let after = [("a", 60), ("b", 1), ("c", 40), ("d", 30), ("e", 20), ("f", 45)];
-        let expected = pairs(&[("a", 1), ("c", 3), ("d", 4), ("f", 2), ("e", 5)]);
+        let expected = pairs(&[("a", 1), ("c", 3), ("f", 2), ("d", 4), ("e", 5)]);
         assert_eq!(cards(&mut top, &fleet(&after)), expected);
     }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use jiff::{Timestamp, tz::TimeZone};
-use komandorr_collector::{Collector, Live, Reader, Registry, Stats};
+use jiff::tz::TimeZone;
+use komandorr_collector::{Collector, Registry};
 use komandorr_web::{App, Config, Part, Readiness};
 use komandorr_wire::{AgentSeq, Delivery, Interface, Message, Outcome, Sample, ServiceId, Settle};
 use tokio::{
@@ -25,10 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A running site.
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
-    pub(crate) live: Arc<Live>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) reader: Reader,
-    pub(crate) stats: Arc<Stats>,
     pub(crate) stop: CancellationToken,
     deliveries: mpsc::Sender<Delivery>,
     tasks: JoinSet<()>,
@@ -82,8 +79,7 @@ impl Stage {
         let address = listener.local_addr()?;
         let (deliveries, intake) = mpsc::channel(64);
         let mut tasks = JoinSet::new();
-        let (live, registry) = (Arc::clone(&app.live), Arc::clone(&app.registry));
-        let (reader, stats) = (app.reader.clone(), Arc::clone(&app.stats));
+        let registry = Arc::clone(&app.registry);
         let stop_site = stop.clone();
         tasks.spawn(async move {
             let ended = komandorr_web::run(Config::default(), listener, app, stop_site).await;
@@ -91,7 +87,7 @@ impl Stage {
         });
         tasks.spawn(collector.run(intake, stop.clone()));
         let _folder = folder;
-        Ok(Self { address, live, registry, reader, stats, stop, deliveries, tasks, _folder })
+        Ok(Self { address, registry, stop, deliveries, tasks, _folder })
     }
 
     /// Address of a page.
@@ -279,9 +275,4 @@ pub(crate) async fn play(
         stage.publish(host.id, part).await?;
     }
     Ok(seq)
-}
-
-/// A moment as the pages tell it.
-pub(crate) fn moment(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(ms).unwrap_or_default()
 }

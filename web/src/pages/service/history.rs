@@ -20,6 +20,8 @@ use crate::{
 
 /// Height of the chart, px.
 const HEIGHT: u32 = 300;
+/// Room that a label needs below a point, px.
+const LABEL_ROOM: f64 = 14.0;
 /// Interval of samples where the agent's own is not known, seconds.
 const USUAL_INTERVAL: f64 = 5.0;
 
@@ -38,6 +40,12 @@ pub(super) struct HistoryView {
     pub(super) path: String,
     /// Said in place of the chart where there is nothing to draw.
     pub(super) nothing: Option<String>,
+}
+
+impl HistoryView {
+    pub(super) fn has_percentile(&self) -> bool {
+        self.chart.percentiles.iter().any(Option::is_some)
+    }
 }
 
 /// The figures of one direction.
@@ -80,7 +88,7 @@ pub(super) async fn view(
         slots: &slots,
         tolerance,
         expected: Some((begin, span.range.to.min(last_expected(now, interval)))),
-        peaks: [peak(summary.up_peak, step), peak(summary.down_peak, step)],
+        peaks: [peak(summary.up_peak), peak(summary.down_peak)],
         percentiles: [summary.up_p95_bytes_per_second.map(float), None],
     });
     let heading = span.heading(&site.clock, now);
@@ -179,28 +187,32 @@ fn own_length(point: &Point) -> Option<f64> {
     (speed > 1000).then(|| float(bytes) / float(speed))
 }
 
-fn peak(peak: Option<Peak>, step: Step) -> Option<(Timestamp, f64)> {
-    // The mark stands in the middle of the bucket that had it.
-    let middle = SignedDuration::from_millis(match step {
-        Step::Raw => 0,
-        Step::FiveMinutes | Step::Hour | Step::Day | Step::Week => 150_000,
-    });
+fn peak(peak: Option<Peak>) -> Option<(Timestamp, f64)> {
     let peak = peak.filter(|peak| peak.bytes_per_second > 0)?;
-    Some((peak.at.checked_add(middle).unwrap_or(peak.at), float(peak.bytes_per_second)))
+    Some((peak.at, float(peak.bytes_per_second)))
 }
 
+/// The highest points. Download's carries its words only where there is room
+/// for them between axis and edge.
 fn marks(site: &Site, chart: &Chart, now: Timestamp) -> Vec<Mark> {
     let [up, down] = &chart.peaks;
-    let mark = |peak: &chart::Peak, class, above: bool| Mark {
+    let words = |peak: &chart::Peak| {
+        format!("peak {}, {}", Rate::new(peak.value), site.clock.moment(peak.at, now))
+    };
+    let mark = |peak: &chart::Peak, class, text_y: f64, label: String| Mark {
         class,
         x: peak.x,
         y: peak.y,
-        text_y: if above { (peak.y - 6.0).max(14.0) } else { peak.y + 4.0 },
+        text_y,
         left: peak.left,
-        label: format!("peak {}, {}", Rate::new(peak.value), site.clock.moment(peak.at, now)),
+        label,
     };
-    let up = up.as_ref().map(|peak| mark(peak, "up", true));
-    let down = down.as_ref().map(|peak| mark(peak, "down", false));
+    let up = up.as_ref().map(|peak| mark(peak, "up", (peak.y - 6.0).max(14.0), words(peak)));
+    let down = down.as_ref().map(|peak| {
+        let room = f64::from(chart.height) - 30.0 - peak.y;
+        let label = if room >= LABEL_ROOM { words(peak) } else { String::new() };
+        mark(peak, "down", peak.y + 16.0, label)
+    });
     up.into_iter().chain(down).collect()
 }
 

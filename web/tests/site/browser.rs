@@ -1,0 +1,234 @@
+//! Chromium, driven through ChromeDriver.
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    error::ErrorStatus,
+    wd::{Capabilities, WebDriverCompatibleCommand},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::{Instant, interval},
+};
+
+use crate::support::PATIENCE;
+
+/// A browser with one page.
+pub(crate) struct Browser {
+    client: Client,
+    /// Ends with the test.
+    _driver: Child,
+}
+
+/// A command of Chromium's own protocol, through ChromeDriver.
+#[derive(Debug)]
+struct Vendor {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Vendor {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.body.to_string()))
+    }
+}
+
+impl Browser {
+    /// Starts ChromeDriver on a port that it chooses, and a browser in it.
+    pub(crate) async fn open() -> Result<Self> {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting chromedriver: install the packages chromium and chromium-driver")?;
+        let stdout = driver.stdout.take().context("chromedriver's output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let port = loop {
+            let line = lines.next_line().await?.context("chromedriver ended")?;
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                break port.trim_end_matches('.').to_owned();
+            }
+        };
+        let mut wanted = Capabilities::new();
+        // Containers give Chromium neither a sandbox nor much shared memory.
+        let arguments =
+            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+        wanted.insert("goog:chromeOptions".into(), json!({"args": arguments}));
+        wanted.insert("goog:loggingPrefs".into(), json!({"browser": "ALL"}));
+        let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(wanted)
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await?;
+        let browser = Self { client, _driver: driver };
+        browser.width(1280).await?;
+        Ok(browser)
+    }
+
+    async fn vendor(&self, path: &'static str, body: Value) -> Result<Value> {
+        Ok(self.client.issue_cmd(Vendor { path, body }).await?)
+    }
+
+    async fn devtools(&self, command: &str, params: Value) -> Result<()> {
+        self.vendor("goog/cdp/execute", json!({"cmd": command, "params": params})).await?;
+        Ok(())
+    }
+
+    /// Width of the page in CSS pixels.
+    pub(crate) async fn width(&self, width: u32) -> Result<()> {
+        let metrics =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await
+    }
+
+    /// What the system prefers: `dark` or `light`.
+    pub(crate) async fn prefers(&self, scheme: &str) -> Result<()> {
+        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]})).await
+    }
+
+    /// Pages run no script from now on.
+    pub(crate) async fn without_scripts(&self) -> Result<()> {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await
+    }
+
+    pub(crate) async fn goto(&self, url: &str) -> Result<()> {
+        Ok(self.client.goto(url).await?)
+    }
+
+    /// Runs a script in the page.
+    pub(crate) async fn run(&self, script: &str) -> Result<Value> {
+        Ok(self.client.execute(script, Vec::new()).await?)
+    }
+
+    /// Runs an asynchronous script: it calls `done(result)`.
+    pub(crate) async fn run_async(&self, script: &str) -> Result<Value> {
+        let script = format!("const done = arguments[arguments.length - 1];\n{script}");
+        Ok(self.client.execute_async(&script, Vec::new()).await?)
+    }
+
+    /// Text of the first element, as a reader sees it.
+    pub(crate) async fn text(&self, css: &str) -> Result<String> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        Ok(element.text().await?)
+    }
+
+    pub(crate) async fn texts(&self, css: &str) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        for element in self.client.find_all(Locator::Css(css)).await? {
+            texts.push(element.text().await?);
+        }
+        Ok(texts)
+    }
+
+    pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        Ok(element.attr(name).await?.unwrap_or_default())
+    }
+
+    pub(crate) async fn click(&self, css: &str) -> Result<()> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        Ok(element.click().await?)
+    }
+
+    /// Types into a field, or presses keys at it.
+    pub(crate) async fn keys(&self, css: &str, keys: &str) -> Result<()> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        Ok(element.send_keys(keys).await?)
+    }
+
+    /// Presses a key wherever the focus is.
+    pub(crate) async fn press(&self, key: &str) -> Result<()> {
+        Ok(self.client.active_element().await?.send_keys(key).await?)
+    }
+
+    pub(crate) async fn url(&self) -> Result<String> {
+        Ok(self.client.current_url().await?.to_string())
+    }
+
+    /// Performs pointer actions.
+    pub(crate) async fn drag(&self, from: (i64, i64), to: (i64, i64)) -> Result<()> {
+        use fantoccini::actions::{InputSource, MOUSE_BUTTON_LEFT, MouseActions, PointerAction};
+        let at =
+            |(x, y): (i64, i64)| PointerAction::MoveTo { duration: None, x: x as f64, y: y as f64 };
+        let press = PointerAction::Down { button: MOUSE_BUTTON_LEFT };
+        let release = PointerAction::Up { button: MOUSE_BUTTON_LEFT };
+        let middle = ((from.0 + to.0) / 2, from.1);
+        let actions = MouseActions::new("mouse".into())
+            .then(at(from))
+            .then(press)
+            .then(at(middle))
+            .then(at(to))
+            .then(release);
+        Ok(self.client.perform_actions(actions).await?)
+    }
+
+    /// Waits until a script answers true.
+    pub(crate) async fn until(&self, condition: &str) -> Result<()> {
+        let (begun, script) = (Instant::now(), format!("return !!({condition})"));
+        let mut again = interval(Duration::from_millis(50));
+        loop {
+            again.tick().await;
+            // While a page is being replaced there is nothing to ask.
+            let met = match self.client.execute(&script, Vec::new()).await {
+                Ok(met) => met == json!(true),
+                Err(error) if gone(&error) => false,
+                Err(error) => return Err(error.into()),
+            };
+            if met {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                let page = self.client.source().await.unwrap_or_default();
+                let head: String = page.chars().take(3000).collect();
+                bail!("never true: {condition}\n{head}");
+            }
+        }
+    }
+
+    /// Waits until the address contains a text.
+    pub(crate) async fn until_url(&self, part: &str) -> Result<()> {
+        self.until(&format!(
+            "location.href.includes('{part}') && document.readyState === 'complete'"
+        ))
+        .await
+    }
+
+    /// Errors that the page wrote to the console.
+    pub(crate) async fn errors(&self) -> Result<Vec<String>> {
+        let log = self.vendor("se/log", json!({"type": "browser"})).await?;
+        let entries = log.as_array().cloned().unwrap_or_default();
+        let severe = entries.iter().filter(|entry| entry["level"] == "SEVERE");
+        Ok(severe.map(|entry| entry["message"].to_string()).collect())
+    }
+
+    pub(crate) async fn close(self) -> Result<()> {
+        Ok(self.client.close().await?)
+    }
+}
+
+fn gone(error: &fantoccini::error::CmdError) -> bool {
+    match error {
+        fantoccini::error::CmdError::Standard(error) => {
+            matches!(
+                error.error,
+                ErrorStatus::JavascriptError
+                    | ErrorStatus::StaleElementReference
+                    | ErrorStatus::UnknownError
+            )
+        }
+        _ => false,
+    }
+}
