@@ -231,7 +231,7 @@ impl Reader {
         let empty = || Series {
             service: None,
             points: Vec::new(),
-            summary: Summary::of(&[], range, FIVE_MINUTES_MS, 1),
+            summary: Summary::of(&[], range, 1, Timestamp::now()),
         };
         Ok(series.into_iter().next().unwrap_or_else(empty))
     }
@@ -256,9 +256,10 @@ impl Reader {
             Step::Raw => self.pool.samples(numbers, range).await?,
             _ => HashMap::new(),
         };
+        let now = Timestamp::now();
         let mut series = |number: i32, service: Option<ServiceId>, members: usize| {
             let rows = rows.remove(&number).unwrap_or_default();
-            let summary = Summary::of(&rows, range, level.length_ms(), members);
+            let summary = Summary::of(&rows, range, members, now);
             let points = match step {
                 Step::Raw => raw.remove(&number).unwrap_or_default(),
                 step => fold::points(&rows, &self.periods(step, range)),
@@ -285,6 +286,16 @@ impl Reader {
 
     /// Volumes, mean, peak, 95th percentile and coverage of a range.
     pub async fn summary(&self, scope: &Scope, range: Range) -> Result<Summary, ReadError> {
+        self.summary_at(scope, range, Timestamp::now()).await
+    }
+
+    /// The summary as it looks at an instant: coverage is of what is past.
+    async fn summary_at(
+        &self,
+        scope: &Scope,
+        range: Range,
+        now: Timestamp,
+    ) -> Result<Summary, ReadError> {
         let services = self.services(scope)?;
         let numbers: Vec<i32> = services.iter().map(|service| service.number).collect();
         let level = self.level(range);
@@ -292,7 +303,7 @@ impl Reader {
         let grouping = if numbers.len() == 1 { Grouping::Services } else { Grouping::Sum };
         let members = numbers.len();
         let rows = self.pool.buckets(numbers, range, level, grouping).await?;
-        Ok(Summary::of(&rows, range, level.length_ms(), members))
+        Ok(Summary::of(&rows, range, members, now))
     }
 
     /// Volumes per hour, day, ISO week, month or year of the site's time zone,
@@ -334,7 +345,7 @@ impl Reader {
         let mut reports: Vec<WeekReport> = Vec::with_capacity(periods.len());
         for (start, end) in periods {
             let range = Range { from: start, to: end };
-            let summary = self.summary(scope, range).await?;
+            let summary = self.summary_at(scope, range, now).await?;
             let before = reports.last();
             reports.push(WeekReport::of(range, summary, before, now, &self.zone));
         }

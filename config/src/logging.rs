@@ -22,7 +22,12 @@ pub fn init(format: Format, filter: &str) -> Result<(), TryInitError> {
     use tracing_subscriber::util::SubscriberInitExt;
 
     let filter = EnvFilter::builder().parse_lossy(filter);
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A reader of stderr that has gone must not end the program: telling it of
+    // a line that cannot be written would panic.
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match format {
         Format::Text => builder
             .with_target(false)

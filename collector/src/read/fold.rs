@@ -82,8 +82,9 @@ impl Point {
 }
 
 impl Summary {
-    /// Of one row a bucket of `length_ms`, of `members` services together.
-    pub(super) fn of(rows: &[BucketRow], range: Range, length_ms: i64, members: usize) -> Self {
+    /// Of one row a bucket, of `members` services together, at an instant from
+    /// which on nothing can be covered yet.
+    pub(super) fn of(rows: &[BucketRow], range: Range, members: usize, now: Timestamp) -> Self {
         let volume = total(rows);
         let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
         // Of several services, bytes over the time that each of them covered.
@@ -91,8 +92,8 @@ impl Summary {
             let members = u64::try_from(members.max(1)).unwrap_or(1);
             (covered_ms > 0).then(|| speed(bytes, covered_ms).saturating_mul(members))
         };
-        let past = range.to.min(Timestamp::now()).as_millisecond() - range.from.as_millisecond();
-        let past = u64::try_from(past.max(length_ms)).unwrap_or(1);
+        let past = range.to.min(now).as_millisecond() - range.from.as_millisecond();
+        let past = u64::try_from(past).unwrap_or_default().max(1);
         let whole = past.saturating_mul(u64::try_from(members.max(1)).unwrap_or(1));
         Self {
             from: range.from,

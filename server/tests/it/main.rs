@@ -1,0 +1,5 @@
+//! The programs as a user runs them: real processes, real MQTT, a real file.
+
+mod start;
+mod support;
+mod whole_path;

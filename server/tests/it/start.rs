@@ -1,0 +1,108 @@
+//! Starting and stopping: what is wrong is said in one line, and the exit code
+//! tells it to scripts.
+
+use std::net::TcpListener;
+
+use crate::support::{Server, complaint, run};
+
+#[tokio::test]
+async fn a_taken_port_names_the_setting() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let listen = format!("mqtt.listen={}", taken.local_addr()?);
+    let output =
+        run(&["--set", &listen, "--set", "http.listen=127.0.0.1:0"], folder.path()).await?;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output)?;
+    assert!(complaint.starts_with("komandorr: cannot listen on 127.0.0.1:"), "{complaint}");
+    assert!(complaint.contains("mqtt.listen"), "{complaint}");
+    assert!(!folder.path().join("data").exists(), "nothing is made before all is well");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unwritable_data_folder_is_named() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Not even root can make a folder there.
+    let arguments = [
+        "--set",
+        "storage.path=/proc/komandorr/komandorr.duckdb",
+        "--set",
+        "http.listen=127.0.0.1:0",
+        "--set",
+        "mqtt.listen=127.0.0.1:0",
+        "--set",
+        "log.filter=off",
+    ];
+    let output = run(&arguments, folder.path()).await?;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output)?;
+    assert!(
+        complaint.contains("/proc/komandorr") && complaint.contains("storage.path"),
+        "{complaint}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_stops_the_start() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("data"))?;
+    std::fs::write(folder.path().join("data/komandorr.duckdb"), "no database at all".repeat(1000))?;
+    let arguments = [
+        "--set",
+        "http.listen=127.0.0.1:0",
+        "--set",
+        "mqtt.listen=127.0.0.1:0",
+        "--set",
+        "log.filter=off",
+    ];
+    let output = run(&arguments, folder.path()).await?;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output)?;
+    assert!(complaint.contains("data/komandorr.duckdb"), "{complaint}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn wrong_settings_name_their_place() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("komandorr.toml"), "[http]\nlisten = \"here\"\n")?;
+    let output = run(&[], folder.path()).await?;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output)?;
+    assert!(complaint.starts_with("komandorr: komandorr.toml: `http.listen`"), "{complaint}");
+    let output = run(&["--set", "http.lisen=1"], folder.path()).await?;
+    assert!(String::from_utf8_lossy(&output.stderr).contains("http.lisen"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn wrong_usage_is_code_two_and_help_is_not_an_error() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    assert_eq!(run(&["--no-such-flag"], folder.path()).await?.status.code(), Some(2));
+    assert_eq!(run(&["demo", "--simulate", "many"], folder.path()).await?.status.code(), Some(2));
+    for flag in ["--help", "--version", "--print-config"] {
+        let output = run(&[flag], folder.path()).await?;
+        assert_eq!(output.status.code(), Some(0));
+        assert!(!output.stdout.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn both_signals_stop_cleanly_and_at_once() -> anyhow::Result<()> {
+    for signal in ["TERM", "INT"] {
+        let folder = tempfile::tempdir()?;
+        let mut server = Server::serve(folder.path()).await?;
+        // An open stream must not hold it up.
+        let stream = reqwest::get(format!("{}/api/traffic/stream", server.http)).await?;
+        let begun = std::time::Instant::now();
+        server.signal(signal)?;
+        let status = server.ended().await?;
+        assert_eq!(status.code(), Some(0), "after SIG{signal}");
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        drop(stream);
+    }
+    Ok(())
+}
