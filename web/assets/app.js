@@ -240,8 +240,8 @@ function crosshair(frame, x) {
   const edge = left ? -204 : 12, near = edge + 12, far = edge + 180;
   const cross = draw("svg", { class: "cross on", x: `${a.x}%`, width: 1, height: 1, overflow: "visible", "data-keep": "" }, plot);
   draw("line", { x1: 0, x2: 0, y1: 10, y2: 10 + height }, cross);
-  draw("circle", { class: "up", r: 4, cy: 10 + (a.y / 100_000) * height }, cross);
-  draw("circle", { class: "down", r: 4, cy: 10 + (b.y / 100_000) * height }, cross);
+  draw("circle", { class: "up", r: 4, cy: 10 + (a.y / 1_000_000) * height }, cross);
+  draw("circle", { class: "down", r: 4, cy: 10 + (b.y / 1_000_000) * height }, cross);
   draw("rect", { x: edge, y: 36, width: 192, height: 86, rx: 6 }, cross);
   draw("text", { x: near, y: 56 }, cross, times.format(a.at));
   const rows = [["up", "↑", "Upload", a.value], ["down", "↓", "Download", b.value], ["total", "Σ", "Total", a.value + b.value]];

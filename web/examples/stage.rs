@@ -1,6 +1,13 @@
 //! Serves the site over a real collector with an invented fleet, for people
 //! who want to look at it: `cargo run -p komandorr-web --example stage -- 3100 30`
 //! (port, days of history; `empty` in place of the days: no service at all).
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::print_stdout,
+    reason = "invented speeds, for a person at a terminal"
+)]
 
 #[path = "../tests/site/support.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
@@ -49,8 +56,9 @@ async fn main() -> Result<()> {
     loop {
         for turn in 0..10 {
             ticks.tick().await;
-            for (i, (host, seq)) in seqs.iter_mut().enumerate().filter(|(i, _)| i % 10 == turn) {
-                *seq += 1 + (i as u64 % 1);
+            let due = seqs.iter_mut().enumerate().filter(|(i, _)| i % 10 == turn);
+            for (_, (host, seq)) in due {
+                *seq += 1;
                 stage.publish(host.id, &[host.sample(now_ms(), 5, *seq)]).await?;
             }
         }

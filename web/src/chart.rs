@@ -19,14 +19,14 @@ pub(crate) use time::{TimeTick, seconds};
 use line::{Canvas, points, runs, thin};
 
 /// Space above the plot, px: half a label.
-const TOP: f64 = 10.0;
+const TOP: u32 = 10;
 /// Space below the plot for the labels of the time axis, px.
 const BOTTOM: f64 = 22.0;
 /// Units from top to bottom of the plot: fine enough to read values back
 /// from the path, which the script does for its crosshair.
-const UNITS: f64 = 100_000.0;
+const UNITS: u32 = 1_000_000;
 /// Units from left to right: more than the pixels of most screens.
-const WIDTH: f64 = 2000.0;
+const WIDTH: u32 = 2000;
 /// Most pixel columns of a line; each keeps its lowest and highest point.
 const COLUMNS: f64 = 600.0;
 /// A band narrower than this is drawn all the same, percent of the width.
@@ -143,11 +143,11 @@ pub(crate) struct Chart {
 
 impl Chart {
     /// Units of the paths from left to right.
-    pub(crate) const WIDTH: u32 = WIDTH as u32;
+    pub(crate) const WIDTH: u32 = WIDTH;
     /// Units of the paths from top to bottom.
-    pub(crate) const UNITS: u32 = UNITS as u32;
+    pub(crate) const UNITS: u32 = UNITS;
     /// Space above the plot, px.
-    pub(crate) const TOP: u32 = TOP as u32;
+    pub(crate) const TOP: u32 = TOP;
 
     /// Draws a plot.
     pub(crate) fn new(plot: &Plot<'_>) -> Self {
@@ -157,8 +157,9 @@ impl Chart {
         };
         let [up_peak, down_peak] = plot.peaks;
         let scale = Scale::new(highest(|s| s.up, up_peak), highest(|s| s.down, down_peak));
-        let inner = f64::from(plot.height) - TOP - BOTTOM;
-        let y = |value: f64| TOP + scale.place(value) * inner;
+        let (top, units) = (f64::from(TOP), f64::from(UNITS));
+        let inner = f64::from(plot.height) - top - BOTTOM;
+        let y = |value: f64| top + scale.place(value) * inner;
         let frame = Frame::new(plot.from, plot.to);
         Self {
             height: plot.height,
@@ -175,8 +176,8 @@ impl Chart {
             percentiles: [plot.percentiles[0].map(y), plot.percentiles[1].map(|v| y(-v))],
             from_ms: plot.from.as_millisecond(),
             to_ms: plot.to.as_millisecond(),
-            zero: (scale.place(0.0) * UNITS).round(),
-            unit: (scale.high - scale.low) / UNITS,
+            zero: (scale.place(0.0) * units).round(),
+            unit: (scale.high - scale.low) / units,
         }
     }
 
@@ -188,7 +189,7 @@ impl Chart {
     /// Place of the axis, px.
     #[cfg(test)]
     fn zero_px(&self) -> f64 {
-        TOP + self.zero / UNITS * self.plot
+        f64::from(TOP) + self.zero / f64::from(UNITS) * self.plot
     }
 }
 
@@ -227,7 +228,8 @@ fn grid(scale: &Scale, y: impl Fn(f64) -> f64) -> Vec<Grid> {
 
 fn trace(plot: &Plot<'_>, scale: &Scale, value: impl Fn(&Slot) -> f64) -> Trace {
     let (from, to) = (seconds(plot.from), seconds(plot.to));
-    let canvas = Canvas { from, to, width: WIDTH, place: |v: f64| scale.place(v) * UNITS };
+    let place = |v: f64| scale.place(v) * f64::from(UNITS);
+    let canvas = Canvas { from, to, width: f64::from(WIDTH), place };
     let mut trace = Trace::default();
     for run in runs(plot.slots, plot.tolerance) {
         let line = thin(&points(run, &value), (to - from) / COLUMNS);
@@ -270,6 +272,7 @@ fn moment(seconds: f64) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use proptest::prelude::*;
 
@@ -324,7 +327,7 @@ mod tests {
         let peaks = [Some((at(700), 5e6)), None];
         let chart = Chart::new(&Plot { peaks, ..plot(&TimeZone::UTC, &slots) });
         let peak = chart.peaks[0].as_ref().unwrap();
-        assert!(peak.y >= TOP && peak.y < chart.zero_px() && peak.left);
+        assert!(peak.y >= f64::from(TOP) && peak.y < chart.zero_px() && peak.left);
     }
 
     #[test]

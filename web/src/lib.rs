@@ -70,7 +70,7 @@ impl Readiness {
 /// What the site shows and changes.
 #[derive(Clone)]
 pub struct App {
-    /// History, from DuckDB.
+    /// History, from the database.
     pub reader: Reader,
     /// What is going on now, in memory.
     pub live: Arc<Live>,

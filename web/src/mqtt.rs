@@ -46,7 +46,8 @@ pub(crate) async fn upgrade(
         let message = "this server has no broker of its own: connect to the broker that it uses";
         return Err(Failure::new(StatusCode::NOT_FOUND, "no_broker", message));
     };
-    let socket = socket.map_err(|_| {
+    let socket = socket.map_err(|rejection| {
+        tracing::debug!(%rejection, "no WebSocket at /mqtt");
         let message = "this address speaks MQTT over WebSocket, subprotocol mqtt";
         Failure::new(StatusCode::UPGRADE_REQUIRED, "websocket_only", message)
     })?;

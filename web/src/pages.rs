@@ -47,6 +47,8 @@ pub(crate) struct Shell {
     /// Time of the page on the site's clock.
     pub(crate) at: String,
     pub(crate) zone: String,
+    /// The zone's name, where the script can use it too.
+    pub(crate) iana: Option<String>,
     /// The stream that keeps the page live.
     pub(crate) stream: String,
     /// The script asks for the page anew after so many seconds; 0: never.
@@ -78,6 +80,7 @@ impl Shell {
             back,
             at: site.clock.time(now),
             zone: site.clock.zone_name(now),
+            iana: site.clock.zone().iana_name().map(str::to_owned),
             stream: "/api/traffic/stream?view=clock".into(),
             refresh: 0,
             version: env!("CARGO_PKG_VERSION"),
@@ -85,18 +88,18 @@ impl Shell {
         }
     }
 
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "templates lend")]
     pub(crate) fn is_at(&self, tab: &Tab) -> bool {
         self.tab == Some(*tab)
     }
-
-    pub(crate) fn tabs(&self) -> &'static [(Tab, &'static str, &'static str)] {
-        &[
-            (Tab::Dashboard, "/", "Dashboard"),
-            (Tab::Analytics, "/analytics", "Analytics"),
-            (Tab::Pipeline, "/status", "Pipeline"),
-        ]
-    }
 }
+
+/// The main pages, where they lie and what they are called.
+pub(crate) const TABS: [(Tab, &str, &str); 3] = [
+    (Tab::Dashboard, "/", "Dashboard"),
+    (Tab::Analytics, "/analytics", "Analytics"),
+    (Tab::Pipeline, "/status", "Pipeline"),
+];
 
 /// Renders a page's template.
 pub(crate) fn render(template: &impl Template) -> Page {

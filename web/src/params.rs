@@ -44,9 +44,8 @@ impl Params {
         allowed: impl fmt::Display,
     ) -> Result<Option<T>, Failure> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let wrong =
-            |_| Failure::invalid(format!("{name} must be {allowed}, not \"{}\"", cut(text)));
-        text.parse().map(Some).map_err(wrong)
+        let wrong = || Failure::invalid(format!("{name} must be {allowed}, not \"{}\"", cut(text)));
+        text.parse().ok().map(Some).ok_or_else(wrong)
     }
 
     /// A number within bounds.
@@ -99,7 +98,7 @@ impl Params {
             None => before(to, hours).ok_or_else(|| Failure::invalid("from is missing"))?,
         };
         let range = Range::new(from, to);
-        let range = range.map_err(|_| Failure::invalid("from must be before to"))?;
+        let range = range.ok().ok_or_else(|| Failure::invalid("from must be before to"))?;
         if before(to, MOST_HOURS).is_some_and(|first| from < first) {
             return Err(Failure::invalid("from must be at most eleven years before to"));
         }

@@ -84,6 +84,7 @@ async fn nowhere() -> Failure {
 }
 
 /// A bug in a handler ends one request and nothing else.
+#[allow(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 fn panicked(reason: Box<dyn Any + Send>) -> Response {
     let text = reason.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| reason.downcast_ref::<&str>().copied()).unwrap_or_default();

@@ -53,8 +53,8 @@ impl TopFive {
         self.places.retain(|place| chosen.iter().any(|c| c.id == place.id));
         for place in &mut self.places {
             let fresh = chosen.iter().find(|c| c.id == place.id);
-            if let Some(speed) = fresh.and_then(|c| c.order(place.speed)) {
-                place.speed = speed;
+            if let Some(contender) = fresh {
+                place.speed = contender.order(place.speed);
             }
         }
         for contender in chosen {
@@ -109,11 +109,11 @@ impl TopFive {
 impl Contender {
     /// The speed that counts for the order: a service that just fell silent
     /// keeps its place, one that stays silent moves to the end.
-    fn order(&self, before: u64) -> Option<u64> {
+    fn order(&self, before: u64) -> u64 {
         match self.silent_for {
-            None => Some(self.speed),
-            Some(silent) if silent < GRACE => Some(before),
-            Some(_) => Some(0),
+            None => self.speed,
+            Some(silent) if silent < GRACE => before,
+            Some(_) => 0,
         }
     }
 }

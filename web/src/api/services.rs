@@ -25,6 +25,7 @@ const KINDS: [&str; 5] = ["app", "website", "panel", "project", "server"];
 const LONGEST: usize = 500;
 
 /// What a client says of a service; a field that is absent stays as it is.
+#[allow(clippy::option_option, reason = "absent, null and given are three things")]
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Body {
     id: Option<String>,
@@ -43,6 +44,7 @@ pub(crate) struct Body {
 }
 
 /// Tells `null` (take it away) from absence (leave it).
+#[allow(clippy::option_option, reason = "absent, null and given are three things")]
 fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,

@@ -73,6 +73,6 @@ mod tests {
 
     #[test]
     fn no_volume_at_all_still_has_an_axis() {
-        assert_eq!(Bars::new([].into_iter()).bar(0).height, 0.0);
+        assert!(Bars::new([].into_iter()).bar(0).height.abs() < f64::EPSILON);
     }
 }

@@ -37,8 +37,9 @@ pub(crate) fn points(run: &[Slot], value: impl Fn(&Slot) -> f64) -> Vec<Point> {
 /// Keeps of every pixel column the lowest and the highest point, in the order
 /// of time, so that no peak is lost; a line with few points is kept whole.
 pub(crate) fn thin(points: &[Point], column: f64) -> Vec<Point> {
+    let column_of = |point: &Point| (point.0 / column).floor();
     let mut kept: Vec<Point> = Vec::new();
-    for part in points.chunk_by(|a, b| (a.0 / column).floor() == (b.0 / column).floor()) {
+    for part in points.chunk_by(|a, b| column_of(a).total_cmp(&column_of(b)).is_eq()) {
         let lowest = part.iter().enumerate().min_by(|a, b| a.1.1.total_cmp(&b.1.1));
         let highest = part.iter().enumerate().max_by(|a, b| a.1.1.total_cmp(&b.1.1));
         let (Some((i, low)), Some((j, high))) = (lowest, highest) else { continue };
@@ -98,6 +99,7 @@ impl<F: Fn(f64) -> f64> Canvas<F> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, clippy::cast_precision_loss, reason = "exactly what went in comes out")]
 mod tests {
     use proptest::prelude::*;
 

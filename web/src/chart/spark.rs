@@ -6,8 +6,8 @@ use super::{
 };
 
 /// Units of the drawing; its strokes do not scale.
-const WIDTH: f64 = 96.0;
-const HEIGHT: f64 = 48.0;
+const WIDTH: u32 = 96;
+const HEIGHT: u32 = 48;
 /// Columns with at most two points each: more would weigh more than they show.
 const COLUMNS: f64 = 16.0;
 /// Room above and below the peaks, so that the stroke is not cut.
@@ -24,7 +24,7 @@ pub(crate) struct Spark {
 
 impl Spark {
     /// Units of the paths: width and height.
-    pub(crate) const BOX: (u32, u32) = (WIDTH as u32, HEIGHT as u32);
+    pub(crate) const BOX: (u32, u32) = (WIDTH, HEIGHT);
 
     /// Draws the slots between two moments, in seconds of Unix time.
     pub(crate) fn new(slots: &[Slot], from: f64, to: f64, tolerance: f64) -> Self {
@@ -34,8 +34,8 @@ impl Spark {
         let peak = |of: fn(&Slot) -> f64| slots.iter().map(of).fold(0.0, f64::max) * MARGIN;
         let (high, low) = (peak(|s| s.up), peak(|s| s.down));
         let all = (high + low).max(1.0);
-        let place = |value: f64| (high - value) / all * HEIGHT;
-        let canvas = Canvas { from, to, width: WIDTH, place };
+        let place = |value: f64| (high - value) / all * f64::from(HEIGHT);
+        let canvas = Canvas { from, to, width: f64::from(WIDTH), place };
         let trace = |value: fn(&Slot) -> f64| {
             let mut trace = Trace::default();
             for run in runs(slots, tolerance) {

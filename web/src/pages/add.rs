@@ -139,7 +139,10 @@ pub(crate) fn commands(site: &Site, headers: &HeaderMap, id: &ServiceId, token: 
     };
     let settings = format!("KOMANDORR_URL={url}\nKOMANDORR_SERVICE={id}\nKOMANDORR_TOKEN={token}");
     let indented = settings.replace('=', ": ").replace('\n', "\n      ");
-    let flags = settings.lines().map(|line| format!("  -e {line} \\\n")).collect::<String>();
+    let flags = each_line(
+        &settings, "  -e ", " \
+",
+    );
     let way = |name, note, text| Way { name, note, text };
     Commands {
         token: token.to_owned(),
@@ -178,8 +181,12 @@ pub(crate) fn commands(site: &Site, headers: &HeaderMap, id: &ServiceId, token: 
 }
 
 fn systemd(settings: &str) -> String {
-    let environment: String =
-        settings.lines().map(|line| format!("Environment={line}\n")).collect();
+    let environment = each_line(
+        settings,
+        "Environment=",
+        "
+",
+    );
     format!(
         "[Unit]\nDescription=Komandorr agent\nWants=network-online.target\n\
          After=network-online.target\n\n[Service]\n{environment}\
@@ -187,4 +194,9 @@ fn systemd(settings: &str) -> String {
          StateDirectory=komandorr-agent\nDynamicUser=yes\nRestart=always\n\n[Install]\n\
          WantedBy=multi-user.target"
     )
+}
+
+/// Every line between two texts.
+fn each_line(text: &str, before: &str, after: &str) -> String {
+    text.lines().flat_map(|line| [before, line, after]).collect()
 }

@@ -1,4 +1,4 @@
-//! Chromium, driven through ChromeDriver.
+//! Chromium, driven through `chromedriver`.
 
 use std::{process::Stdio, time::Duration};
 
@@ -24,7 +24,7 @@ pub(crate) struct Browser {
     _driver: Child,
 }
 
-/// A command of Chromium's own protocol, through ChromeDriver.
+/// A command of Chromium's own protocol, through `chromedriver`.
 #[derive(Debug)]
 struct Vendor {
     path: &'static str,
@@ -46,7 +46,7 @@ impl WebDriverCompatibleCommand for Vendor {
 }
 
 impl Browser {
-    /// Starts ChromeDriver on a port that it chooses, and a browser in it.
+    /// Starts `chromedriver` on a port that it chooses, and a browser in it.
     pub(crate) async fn open() -> Result<Self> {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -165,7 +165,7 @@ impl Browser {
             |(x, y): (i64, i64)| PointerAction::MoveTo { duration: None, x: x as f64, y: y as f64 };
         let press = PointerAction::Down { button: MOUSE_BUTTON_LEFT };
         let release = PointerAction::Up { button: MOUSE_BUTTON_LEFT };
-        let middle = ((from.0 + to.0) / 2, from.1);
+        let middle = (i64::midpoint(from.0, to.0), from.1);
         let actions = MouseActions::new("mouse".into())
             .then(at(from))
             .then(press)

@@ -58,7 +58,7 @@ async fn no_page_scrolls_sideways_or_complains_in_any_theme_and_width() -> Resul
             .await?;
         assert_eq!(origins, serde_json::json!([]), "{path}");
         let errors = browser.errors().await?;
-        let expected = if path == "/nothing-here" { 1 } else { 0 };
+        let expected = usize::from(path == "/nothing-here");
         assert_eq!(errors.len(), expected, "{path}: {errors:?}");
     }
     browser.close().await?;

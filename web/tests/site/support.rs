@@ -30,7 +30,8 @@ pub(crate) struct Stage {
     deliveries: mpsc::Sender<Delivery>,
     tasks: JoinSet<()>,
     /// Last, so that it outlives the database in it.
-    _folder: tempfile::TempDir,
+    #[allow(dead_code, reason = "holds the folder until the end")]
+    folder: tempfile::TempDir,
 }
 
 /// Tells the publisher what became of its delivery.
@@ -86,8 +87,7 @@ impl Stage {
             assert!(ended.is_ok(), "the site failed: {ended:?}");
         });
         tasks.spawn(collector.run(intake, stop.clone()));
-        let _folder = folder;
-        Ok(Self { address, registry, stop, deliveries, tasks, _folder })
+        Ok(Self { address, registry, stop, deliveries, tasks, folder })
     }
 
     /// Address of a page.
@@ -203,7 +203,7 @@ impl Host {
         let flutter = |salt: u64| 0.9 + 0.2 * noise(seq.wrapping_mul(31).wrapping_add(salt));
         let salt = self.id.bytes().fold(7u64, |h, b| h.wrapping_mul(131).wrapping_add(b.into()));
         let speed = |usual: u64, salt| (usual as f64 * curve * flutter(salt)) as u64;
-        let (up, down) = (speed(self.up, salt) * seconds, speed(self.down, salt ^ 99) * seconds);
+        let (up, down) = (speed(self.up, salt) * seconds, speed(self.down, salt ^ 0x63) * seconds);
         let part = |name: &str, role: &str, share: u64, counted| Interface {
             name: name.into(),
             role: role.into(),

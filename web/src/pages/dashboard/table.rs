@@ -167,10 +167,10 @@ impl Selection {
     fn link(&self) -> Link {
         let link = Link::to("/").with("q", &self.search).with("group", &self.group);
         let usual = self.key == Key::Total && !self.ascending;
-        if usual { link } else { self.sorted(link, self.key, self.ascending) }
+        if usual { link } else { Self::sorted(link, self.key, self.ascending) }
     }
 
-    fn sorted(&self, link: Link, key: Key, ascending: bool) -> Link {
+    fn sorted(link: Link, key: Key, ascending: bool) -> Link {
         let order = if ascending { "asc" } else { "desc" };
         let order = if ascending == key.starts_ascending() { "" } else { order };
         link.with("sort", key.word()).with("order", order)
@@ -200,7 +200,7 @@ impl Selection {
             Column {
                 class,
                 order: mine.then_some(order),
-                href: self.sorted(self.link(), key, ascending).to_string(),
+                href: Self::sorted(self.link(), key, ascending).to_string(),
                 tone,
                 arrow,
                 word,

@@ -85,7 +85,8 @@ impl Span {
         };
         let to = moment("to")?.unwrap_or(now);
         let from = moment("from")?.unwrap_or_else(|| before(to));
-        let range = Range::new(from, to).map_err(|_| Failure::invalid("from must be before to"))?;
+        let range =
+            Range::new(from, to).ok().ok_or_else(|| Failure::invalid("from must be before to"))?;
         let longest = SignedDuration::from_hours(24 * 366 * 11);
         if range.to.duration_since(range.from) > longest {
             return Err(Failure::invalid("a range can be at most eleven years long"));

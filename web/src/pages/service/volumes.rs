@@ -85,7 +85,8 @@ pub(super) async fn view(
     let end = params.moment("before")?.unwrap_or(now).min(now);
     let (most, length) = page(unit);
     let from = end.checked_sub(length).unwrap_or(end);
-    let range = Range::new(from, end).map_err(|_| Failure::invalid("before is too early"))?;
+    let range =
+        Range::new(from, end).ok().ok_or_else(|| Failure::invalid("before is too early"))?;
     let scope = Scope::One(id.clone());
     let mut periods = site.app.reader.volumes(&scope, range, unit).await?;
     periods.reverse();
