@@ -214,7 +214,7 @@ mod tests {
             let distinct: std::collections::BTreeSet<_> = order.iter().copied().collect();
             prop_assert_eq!(batch.rows.len(), distinct.len());
             prop_assert_eq!(total(&batch), distinct.iter().sum::<u64>());
-            prop_assert_eq!(batch.repeated as usize, order.len() - distinct.len());
+            prop_assert_eq!(batch.repeated, (order.len() - distinct.len()) as u64);
             let pieces = batch.ranges.iter().map(|&(_, first, last)| (first, last)).collect();
             let listed: Vec<u64> =
                 RangeSet::from_ranges(pieces).ranges().iter().flat_map(|&(a, b)| a..=b).collect();

@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::Deserialize;
 
 const DAY: Duration = Duration::from_hours(24);
+/// The mean Gregorian year, as settings read "10 years".
+const YEAR: Duration = Duration::from_secs(31_556_952);
 
 /// Where and how long traffic is kept.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -28,8 +30,7 @@ impl Default for Config {
             path: "data/komandorr.duckdb".into(),
             samples_per_service: 1000,
             keep_five_minutes: 400 * DAY,
-            // The mean Gregorian year, as the settings read "10 years".
-            keep_hours: Duration::from_secs(10 * 31_556_952),
+            keep_hours: 10 * YEAR,
         }
     }
 }

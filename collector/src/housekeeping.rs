@@ -1,7 +1,7 @@
 //! What keeps the store small: joining parts into buckets, forgetting what is
 //! older than the settings say. On a connection of its own, beside the writer.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use duckdb::Connection;
 use jiff::Timestamp;
@@ -103,7 +103,7 @@ impl Housekeeper {
     }
 
     fn join_ranges_inside(&self) -> duckdb::Result<()> {
-        let mut pieces: std::collections::BTreeMap<i32, Vec<(u64, u64)>> = Default::default();
+        let mut pieces: BTreeMap<i32, Vec<(u64, u64)>> = BTreeMap::new();
         let mut count = 0;
         let mut statement =
             self.connection.prepare("SELECT agent_no, first_seq, last_seq FROM stored_range")?;

@@ -24,10 +24,8 @@ pub fn init(format: Format, filter: &str) -> Result<(), TryInitError> {
     let filter = EnvFilter::builder().parse_lossy(filter);
     // A reader of stderr that has gone must not end the program: telling it of
     // a line that cannot be written would panic.
-    let builder = fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false);
+    let builder =
+        fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match format {
         Format::Text => builder
             .with_target(false)

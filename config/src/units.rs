@@ -11,11 +11,12 @@ pub struct InvalidQuantity {
     examples: &'static str,
 }
 
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-/// The mean Gregorian year, so that "10 years" is what a calendar says.
-const YEAR: u64 = 31_556_952;
+/// Seconds in each unit; a year is the mean Gregorian one, so that "10 years"
+/// is what a calendar says.
+const MINUTE: f64 = 60.0;
+const HOUR: f64 = 60.0 * MINUTE;
+const DAY: f64 = 24.0 * HOUR;
+const YEAR: f64 = 31_556_952.0;
 
 /// Reads a length of time: a bare number is seconds; else `ms`, `s`, `m`
 /// (`min`), `h`, `d`, `w`, `y` or the words, with or without a space.
@@ -29,16 +30,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidQuantity> {
     let seconds = match unit.as_str() {
         "ms" => 0.001,
         "" | "s" | "sec" | "second" | "seconds" => 1.0,
-        "m" | "min" | "minute" | "minutes" => MINUTE as f64,
-        "h" | "hour" | "hours" => HOUR as f64,
-        "d" | "day" | "days" => DAY as f64,
-        "w" | "week" | "weeks" => (7 * DAY) as f64,
-        "y" | "year" | "years" => YEAR as f64,
+        "m" | "min" | "minute" | "minutes" => MINUTE,
+        "h" | "hour" | "hours" => HOUR,
+        "d" | "day" | "days" => DAY,
+        "w" | "week" | "weeks" => 7.0 * DAY,
+        "y" | "year" | "years" => YEAR,
         _ => return Err(error()),
     };
     // Rounded to milliseconds: 0.1 s must not become 100.000001 ms.
     let millis = (number * seconds * 1000.0).round();
-    if millis > 1000.0 * 1000.0 * YEAR as f64 {
+    if millis > 1000.0 * 1000.0 * YEAR {
         return Err(error());
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
@@ -125,7 +126,7 @@ pub mod duration {
         })
     }
 
-    impl<'de, T> Visitor<'de> for super::Quantity<T> {
+    impl<T> Visitor<'_> for super::Quantity<T> {
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

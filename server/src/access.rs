@@ -31,9 +31,7 @@ impl Gatekeeper for RegistryGate {
         let name = username.unwrap_or_default();
         let token = std::str::from_utf8(password).unwrap_or_default();
         if self.0.agent_may(name, token) {
-            return ServiceId::new(name)
-                .map(Identity::Service)
-                .map_err(|_| Denied::WrongCredentials);
+            return ServiceId::new(name).map(Identity::Service).or(Err(Denied::WrongCredentials));
         }
         let reader = self.0.reader(name, token).ok_or(Denied::WrongCredentials)?;
         let service = match reader.service_no {

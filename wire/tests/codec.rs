@@ -169,7 +169,10 @@ fn each_refusal_has_its_reason() {
     // A length that promises four milliards of samples allocates nothing.
     assert_eq!(reason(b"\xdd\xff\xff\xff\xff"), "malformed");
     // Nesting that would exhaust a stack.
-    assert_eq!(reason(&[b"\x81\xa1x".as_slice(), &[0x91; 100_000], b"\xc0"].concat()), "malformed");
+    assert_eq!(
+        reason(&[b"\x81\xa1x".as_slice(), &vec![0x91; 100_000], b"\xc0"].concat()),
+        "malformed"
+    );
 }
 
 /// What Python's `msgpack` 1.1 makes of the dictionary of the contract:

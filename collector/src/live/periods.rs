@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 
 /// Where today and this month begin and end, Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_field_names, reason = "the unit belongs to each of them")]
 pub(crate) struct Spans {
     pub(crate) day_ms: i64,
     pub(crate) next_day_ms: i64,
@@ -20,11 +21,8 @@ impl Spans {
         let local = now.to_zoned_datetime(zone.clone());
         let day = local.start_of_day();
         let month = local.first_of_month().and_then(|first| first.start_of_day());
-        let (day, month) = match (day, month) {
-            (Ok(day), Ok(month)) => (day, month),
-            // Only at the far ends of the calendar.
-            _ => return Self::default(),
-        };
+        // It fails only at the far ends of the calendar.
+        let (Ok(day), Ok(month)) = (day, month) else { return Self::default() };
         let after = |start: &ZonedDateTime, span: jiff::Span| {
             start.checked_add(span).map_or(i64::MAX, |next| next.timestamp().as_millisecond())
         };

@@ -126,15 +126,18 @@ impl ServiceLive {
         let stamped = row.sample.ended_ms.unwrap_or(row.arrived_ms);
         let delay_ms = row.arrived_ms.saturating_sub(stamped);
         let at = self.agents.iter().position(|agent| agent.state.agent_no == agent_no);
-        let mut agent = at.map(|at| self.agents.swap_remove(at)).unwrap_or_else(|| AgentLive {
-            state: AgentState {
-                agent_no,
-                last_seen: arrived_at,
-                clock_offset_ms: delay_ms,
-                clock_corrected: false,
+        let mut agent = at.map_or_else(
+            || AgentLive {
+                state: AgentState {
+                    agent_no,
+                    last_seen: arrived_at,
+                    clock_offset_ms: delay_ms,
+                    clock_corrected: false,
+                },
+                delays_ms: VecDeque::new(),
             },
-            delays_ms: VecDeque::new(),
-        });
+            |at| self.agents.swap_remove(at),
+        );
         agent.delays_ms.push_back(delay_ms);
         if agent.delays_ms.len() > OFFSET_SAMPLES {
             agent.delays_ms.pop_front();

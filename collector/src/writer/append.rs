@@ -84,19 +84,19 @@ fn samples(batch: &Batch) -> Columns {
     let samples = || batch.rows.iter().map(|row| &row.sample);
     Columns::default()
         .with(Int32Array::from_iter_values(rows().map(|row| row.service_no)))
-        .with(Int32Array::from_iter(rows().map(|row| row.agent_no)))
-        .with(UInt64Array::from_iter(samples().map(|s| s.agent.as_ref().and_then(|a| a.seq))))
+        .with(rows().map(|row| row.agent_no).collect::<Int32Array>())
+        .with(samples().map(|s| s.agent.as_ref().and_then(|a| a.seq)).collect::<UInt64Array>())
         .times(rows().map(|row| row.ended_ms))
         .with(UInt32Array::from_iter_values(
             samples().map(|s| u32::try_from(s.interval_ms).unwrap_or(u32::MAX)),
         ))
         .with(UInt64Array::from_iter_values(samples().map(|s| s.up)))
         .with(UInt64Array::from_iter_values(samples().map(|s| s.down)))
-        .with(UInt64Array::from_iter(samples().map(|s| s.capacity)))
-        .with(Float32Array::from_iter(samples().map(|s| s.cpu_percent)))
-        .with(Float32Array::from_iter(samples().map(|s| s.memory_percent)))
-        .with(BooleanArray::from_iter(samples().map(|s| Some(s.gap))))
-        .with(BooleanArray::from_iter(rows().map(|row| Some(row.clock_corrected))))
+        .with(samples().map(|s| s.capacity).collect::<UInt64Array>())
+        .with(samples().map(|s| s.cpu_percent).collect::<Float32Array>())
+        .with(samples().map(|s| s.memory_percent).collect::<Float32Array>())
+        .with(samples().map(|s| Some(s.gap)).collect::<BooleanArray>())
+        .with(rows().map(|row| Some(row.clock_corrected)).collect::<BooleanArray>())
 }
 
 fn volumes(batch: &Batch) -> Columns {
@@ -128,7 +128,7 @@ fn interfaces(batch: &Batch) -> Columns {
         .with(Int32Array::from_iter_values(keys().map(|key| key.0)))
         .with(StringArray::from_iter_values(keys().map(|key| &key.2)))
         .with(StringArray::from_iter_values(parts().map(|part| &part.role)))
-        .with(BooleanArray::from_iter(parts().map(|part| Some(part.counted))))
+        .with(parts().map(|part| Some(part.counted)).collect::<BooleanArray>())
         .times(keys().map(|key| key.1))
         .with(UInt64Array::from_iter_values(parts().map(|part| part.up)))
         .with(UInt64Array::from_iter_values(parts().map(|part| part.down)))

@@ -1,7 +1,10 @@
 //! The answers against a slow, obvious recomputation.
 
 use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
-use komandorr_collector::read::{Calendar, Range, ReadError, Scope, Step};
+use komandorr_collector::{
+    read::{Calendar, Range, ReadError, Scope, Step},
+    registry::ServiceDetails,
+};
 use komandorr_wire::{Sample, ServiceId};
 
 use crate::support::{Running, config, sample};
@@ -9,7 +12,7 @@ use crate::support::{Running, config, sample};
 const MINUTE_MS: i64 = 60_000;
 
 fn one(id: &str) -> Scope {
-    Scope::One(ServiceId::new(id).expect("a valid id"))
+    Scope::One(ServiceId::from_host_name(id))
 }
 
 /// A sample each minute from `begin` on; the bytes are given by its number.
@@ -170,7 +173,7 @@ async fn questions_without_an_answer_say_why() -> anyhow::Result<()> {
     assert_eq!(unknown, Err(ReadError::Unknown("nobody".to_owned())));
     let empty = running.reader.summary(&Scope::All, month).await?;
     assert_eq!((empty.up_bytes, empty.up_peak, empty.up_p95_bytes_per_second), (0, None, None));
-    running.registry.register(&ServiceId::new("quiet")?, Default::default())?;
+    running.registry.register(&ServiceId::new("quiet")?, ServiceDetails::default())?;
     let quiet = running.reader.history(&one("quiet"), month, Step::Day).await?;
     assert!(quiet[0].points.is_empty());
     assert!(quiet[0].summary.coverage.abs() < f64::EPSILON);

@@ -42,8 +42,9 @@ fn history(random: &mut StdRng, begin_ms: i64, end_ms: i64) -> Vec<(&'static str
 
 async fn feed(running: &Running, samples: &[(&str, Sample)]) -> anyhow::Result<()> {
     for part in samples.chunk_by(|a, b| a.0 == b.0) {
+        let Some((service, _)) = part.first() else { continue };
         let list: Vec<Sample> = part.iter().map(|(_, sample)| sample.clone()).collect();
-        running.store(part[0].0, &list).await?;
+        running.store(service, &list).await?;
     }
     Ok(())
 }

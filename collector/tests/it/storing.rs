@@ -1,7 +1,7 @@
 //! Stored, acknowledged, remembered: what a delivery leads to.
 
 use jiff::Timestamp;
-use komandorr_collector::{State, Volume};
+use komandorr_collector::{State, Volume, registry::ServiceDetails};
 use komandorr_wire::{Outcome, Sample, ServiceId, encode_one};
 
 use crate::support::{Running, config, sample};
@@ -101,7 +101,7 @@ async fn credentials_work_rotate_and_survive_a_restart() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let id = ServiceId::new("web-1")?;
     let running = Running::start(config(folder.path()), "UTC")?;
-    let (_, first) = running.registry.create(&id, Default::default())?;
+    let (_, first) = running.registry.create(&id, ServiceDetails::default())?;
     let hour = std::time::Duration::from_hours(1);
     let second = running.registry.rotate_token(&id, hour)?;
     let reader = running.registry.create_reader("ha", Some(&id))?;
