@@ -267,7 +267,7 @@ impl Reader {
             Series { service, points, summary }
         };
         Ok(match grouping {
-            Grouping::Sum => vec![series(0, None, services.len())],
+            Grouping::Sum => vec![series(query::SUM, None, services.len())],
             Grouping::Services => services
                 .iter()
                 .map(|service| series(service.number, Some(service.id.clone()), 1))
@@ -300,8 +300,7 @@ impl Reader {
         let numbers: Vec<i32> = services.iter().map(|service| service.number).collect();
         let level = self.level(range);
         let range = range.widened(level.length_ms());
-        let grouping = if numbers.len() == 1 { Grouping::Services } else { Grouping::Sum };
-        let members = numbers.len();
+        let (grouping, members) = (Grouping::of(&numbers), numbers.len());
         let rows = self.pool.buckets(numbers, range, level, grouping).await?;
         Ok(Summary::of(&rows, range, members, now))
     }
@@ -331,7 +330,7 @@ impl Reader {
     ) -> Result<HourProfile, ReadError> {
         let hours = profile::hours(weeks, now, &self.zone);
         let rows = self.local_rows(scope, &hours).await?;
-        Ok(HourProfile::of(&fold::volumes(&rows, &hours), &self.zone))
+        Ok(HourProfile::of(&rows, &hours, &self.zone))
     }
 
     /// The last ISO weeks, oldest first, this one included.
@@ -389,8 +388,10 @@ impl Reader {
         let whole_hours = |at: &Timestamp| at.as_millisecond() % HOUR_MS == 0;
         let hours = periods.iter().all(|(start, end)| whole_hours(start) && whole_hours(end));
         let level = if hours { Level::Hour } else { Level::FiveMinutes };
-        let numbers = self.services(scope)?.iter().map(|service| service.number).collect();
-        self.pool.buckets(numbers, range, level, Grouping::Sum).await
+        let numbers: Vec<i32> =
+            self.services(scope)?.iter().map(|service| service.number).collect();
+        let grouping = Grouping::of(&numbers);
+        self.pool.buckets(numbers, range, level, grouping).await
     }
 
     /// Five minutes while they are kept, else hours. Years of five minutes are

@@ -87,11 +87,6 @@ impl Summary {
     pub(super) fn of(rows: &[BucketRow], range: Range, members: usize, now: Timestamp) -> Self {
         let volume = total(rows);
         let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
-        // Of several services, bytes over the time that each of them covered.
-        let mean = |bytes: u64| {
-            let members = u64::try_from(members.max(1)).unwrap_or(1);
-            (covered_ms > 0).then(|| speed(bytes, covered_ms).saturating_mul(members))
-        };
         let past = range.to.min(now).as_millisecond() - range.from.as_millisecond();
         let past = u64::try_from(past).unwrap_or_default().max(1);
         let whole = past.saturating_mul(u64::try_from(members.max(1)).unwrap_or(1));
@@ -100,8 +95,8 @@ impl Summary {
             to: range.to,
             up_bytes: volume.up_bytes,
             down_bytes: volume.down_bytes,
-            up_mean_bytes_per_second: mean(volume.up_bytes),
-            down_mean_bytes_per_second: mean(volume.down_bytes),
+            up_mean_bytes_per_second: mean(rows, Direction::Up),
+            down_mean_bytes_per_second: mean(rows, Direction::Down),
             up_peak: peak(rows, |row| row.up_peak),
             down_peak: peak(rows, |row| row.down_peak),
             up_p95_bytes_per_second: percentile_95(rows.iter().map(|row| row.up_mean).collect()),
@@ -111,6 +106,39 @@ impl Summary {
             coverage: share(covered_ms, whole),
         }
     }
+}
+
+/// One of the two directions of a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Direction {
+    Up,
+    Down,
+}
+
+/// The mean speed of some buckets; none without any.
+///
+/// Of one service its bytes over the time that samples cover. Of several
+/// together the mean of the buckets' sums: their covered times overlap, so
+/// that bytes over the time of all would be the mean of a single one.
+pub(super) fn mean(rows: &[BucketRow], direction: Direction) -> Option<u64> {
+    let bytes = |row: &BucketRow| match direction {
+        Direction::Up => row.up,
+        Direction::Down => row.down,
+    };
+    let own = |row: &BucketRow| match direction {
+        Direction::Up => row.up_mean,
+        Direction::Down => row.down_mean,
+    };
+    let first = rows.first()?;
+    let (total, whole) = if first.is_sum() {
+        let means: u128 = rows.iter().map(|row| u128::from(own(row))).sum();
+        (means, rows.len() as u128)
+    } else {
+        let covered: u128 = rows.iter().map(|row| u128::from(row.covered_ms)).sum();
+        (rows.iter().map(|row| u128::from(bytes(row))).sum::<u128>() * 1000, covered)
+    };
+    let whole = whole.max(1);
+    u64::try_from((total + whole / 2) / whole).ok()
 }
 
 /// The earliest of the highest.
@@ -160,7 +188,7 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// Rows in the order of time, cut at the ends of periods in the same order.
-fn cut<'a>(
+pub(super) fn cut<'a>(
     rows: &'a [BucketRow],
     periods: &'a [(Timestamp, Timestamp)],
 ) -> impl Iterator<Item = ((Timestamp, Timestamp), &'a [BucketRow])> {
@@ -181,17 +209,12 @@ pub(super) fn points(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> 
         let volume = total(rows);
         let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
         let length = u64::try_from(end.as_millisecond() - start.as_millisecond()).unwrap_or(1);
-        // One bucket has its mean already, which of several services is a sum.
-        let mean = |bytes, own: fn(&BucketRow) -> u64| match rows {
-            [row] => own(row),
-            _ => speed(bytes, covered_ms),
-        };
         (!rows.is_empty()).then(|| Point {
             t: start,
             up_bytes: volume.up_bytes,
             down_bytes: volume.down_bytes,
-            up_bytes_per_second: mean(volume.up_bytes, |row| row.up_mean),
-            down_bytes_per_second: mean(volume.down_bytes, |row| row.down_mean),
+            up_bytes_per_second: mean(rows, Direction::Up).unwrap_or_default(),
+            down_bytes_per_second: mean(rows, Direction::Down).unwrap_or_default(),
             up_peak_bytes_per_second: rows.iter().map(|row| row.up_peak).max().unwrap_or_default(),
             down_peak_bytes_per_second: rows
                 .iter()

@@ -3,8 +3,11 @@
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde::Serialize;
 
-use super::{Calendar, PeriodVolume, Range};
-use crate::bucket::speed;
+use super::{
+    Calendar, Range,
+    fold::{Direction, cut, mean},
+    query::BucketRow,
+};
 
 /// Hours in a week.
 const CELLS: usize = 168;
@@ -35,14 +38,6 @@ pub struct HourProfile {
     pub quietest: Option<HourCell>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Sum {
-    up: u64,
-    down: u64,
-    covered_ms: u64,
-    seen: u32,
-}
-
 /// The hours of the last whole weeks' worth of time, up to now.
 pub(super) fn hours(weeks: u32, now: Timestamp, zone: &TimeZone) -> Vec<(Timestamp, Timestamp)> {
     let back = (i64::from(weeks.clamp(1, 520)) * 7 * 24).hours();
@@ -51,28 +46,31 @@ pub(super) fn hours(weeks: u32, now: Timestamp, zone: &TimeZone) -> Vec<(Timesta
 }
 
 impl HourProfile {
-    pub(super) fn of(hours: &[PeriodVolume], zone: &TimeZone) -> Self {
-        let mut sums = [Sum::default(); CELLS];
-        for hour in hours.iter().filter(|hour| hour.covered_ms > 0) {
-            let local = hour.start.to_zoned_datetime(zone.clone());
+    /// Of rows cut at hours, both in the order of time.
+    pub(super) fn of(
+        rows: &[BucketRow],
+        hours: &[(Timestamp, Timestamp)],
+        zone: &TimeZone,
+    ) -> Self {
+        let mut cells = vec![(Vec::new(), 0); CELLS];
+        for ((start, _), rows) in cut(rows, hours).filter(|(_, rows)| !rows.is_empty()) {
+            let local = start.to_zoned_datetime(zone.clone());
             let day = i64::from(local.weekday().to_monday_zero_offset());
             let at = usize::try_from(day * 24 + i64::from(local.hour())).unwrap_or_default();
-            if let Some(sum) = sums.get_mut(at) {
-                sum.up = sum.up.saturating_add(hour.volume.up_bytes);
-                sum.down = sum.down.saturating_add(hour.volume.down_bytes);
-                sum.covered_ms += hour.covered_ms;
-                sum.seen += 1;
+            if let Some((gathered, seen)) = cells.get_mut(at) {
+                gathered.extend_from_slice(rows);
+                *seen += 1;
             }
         }
         let places = (1..=7).flat_map(|weekday| (0..24).map(move |hour| (weekday, hour)));
         let cells: Vec<_> = places
-            .zip(sums)
-            .map(|((weekday, hour), sum)| HourCell {
+            .zip(cells)
+            .map(|((weekday, hour), (rows, hours_seen))| HourCell {
                 weekday,
                 hour,
-                up_bytes_per_second: (sum.seen > 0).then(|| speed(sum.up, sum.covered_ms)),
-                down_bytes_per_second: (sum.seen > 0).then(|| speed(sum.down, sum.covered_ms)),
-                hours_seen: sum.seen,
+                up_bytes_per_second: mean(&rows, Direction::Up),
+                down_bytes_per_second: mean(&rows, Direction::Down),
+                hours_seen,
             })
             .collect();
         let seen = || cells.iter().filter(|cell| cell.hours_seen > 0).copied();

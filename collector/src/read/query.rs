@@ -16,6 +16,9 @@ use crate::{
 /// Queries that run at once: more would only share the same processors.
 const AT_ONCE: usize = 4;
 
+/// Stands for the service in rows of several together; numbers begin at 1.
+pub(super) const SUM: i32 = 0;
+
 /// A level of roll-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
@@ -27,8 +30,15 @@ pub(super) enum Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grouping {
     Services,
-    /// One row a bucket; its `service_no` is 0.
+    /// One row a bucket, whose service is [`SUM`].
     Sum,
+}
+
+impl Grouping {
+    /// One service keeps its own row; several are summed.
+    pub(super) fn of(services: &[i32]) -> Self {
+        if services.len() == 1 { Self::Services } else { Self::Sum }
+    }
 }
 
 /// One bucket of a service, or of several together.
@@ -59,6 +69,13 @@ pub struct InterfaceVolume {
     /// Its bytes.
     #[serde(flatten)]
     pub volume: Volume,
+}
+
+impl BucketRow {
+    /// Whether it is of several services together.
+    pub(super) fn is_sum(&self) -> bool {
+        self.service_no == SUM
+    }
 }
 
 impl Level {

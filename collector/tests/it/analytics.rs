@@ -44,7 +44,7 @@ async fn five_minute_points_summary_and_percentile() -> anyhow::Result<()> {
     assert_eq!(series.points.len(), 20);
     let point = series.points[7];
     assert_eq!((point.up_bytes, point.down_bytes), (35_000_000, 30_000));
-    assert_eq!((point.up_bytes_per_second, point.down_bytes_per_second), (116_666, 100));
+    assert_eq!((point.up_bytes_per_second, point.down_bytes_per_second), (116_667, 100));
     assert_eq!(point.up_peak_bytes_per_second, 116_667);
     assert!((point.coverage - 1.0).abs() < f64::EPSILON);
     let summary = series.summary;
@@ -153,6 +153,11 @@ async fn a_sum_of_services_adds_their_means() -> anyhow::Result<()> {
     assert!(sum.points.iter().all(|point| point.up_bytes_per_second == 300), "100 + 200");
     assert_eq!(sum.summary.up_mean_bytes_per_second, Some(300));
     assert_eq!(sum.summary.up_p95_bytes_per_second, Some(300));
+    // Folded into an hour, and over hours of the week, it stays the sum.
+    let hours = running.reader.history_sum(&Scope::All, range, Step::Hour).await?;
+    assert_eq!(hours.points[0].up_bytes_per_second, 300);
+    let profile = running.reader.hour_profile(&Scope::All, 1, range.to).await?;
+    assert_eq!(profile.busiest.and_then(|cell| cell.up_bytes_per_second), Some(300));
     let talkers = running.reader.top_talkers(range, 1).await?;
     assert_eq!(talkers.len(), 1);
     assert_eq!((talkers[0].service.as_str(), talkers[0].volume.up_bytes), ("web-2", 360_000));
