@@ -119,9 +119,15 @@ impl Browser {
         Ok(self.client.execute_async(&script, Vec::new()).await?)
     }
 
+    /// The first element; it may still be on its way.
+    async fn element(&self, css: &str) -> Result<fantoccini::elements::Element> {
+        let wait = self.client.wait().at_most(PATIENCE);
+        wait.for_element(Locator::Css(css)).await.with_context(|| css.to_owned())
+    }
+
     /// Text of the first element, as a reader sees it.
     pub(crate) async fn text(&self, css: &str) -> Result<String> {
-        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        let element = self.element(css).await?;
         Ok(element.text().await?)
     }
 
@@ -134,18 +140,18 @@ impl Browser {
     }
 
     pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
-        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        let element = self.element(css).await?;
         Ok(element.attr(name).await?.unwrap_or_default())
     }
 
     pub(crate) async fn click(&self, css: &str) -> Result<()> {
-        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        let element = self.element(css).await?;
         Ok(element.click().await?)
     }
 
     /// Types into a field, or presses keys at it.
     pub(crate) async fn keys(&self, css: &str, keys: &str) -> Result<()> {
-        let element = self.client.find(Locator::Css(css)).await.with_context(|| css.to_owned())?;
+        let element = self.element(css).await?;
         Ok(element.send_keys(keys).await?)
     }
 

@@ -130,16 +130,20 @@ async fn search_sort_tabs_and_pages_work_without_scripts() -> Result<()> {
     assert_eq!(browser.text("#stream .word").await?, "As of");
     assert_eq!(browser.texts("#all tbody th a").await?.len(), 50);
     browser.click("#all .pager a[rel=next]").await?;
+    browser.until_url("page=2").await?;
     assert_eq!(browser.texts("#all tbody th a").await?.len(), 22);
     assert_eq!(browser.text("#all .pager span").await?, "51 to 72 of 72");
     browser.click("#all .tabs a:nth-child(2)").await?;
+    browser.until_url("group=Core").await?;
     assert_eq!(browser.texts("#all tbody th a").await?.len(), 5);
     assert!(browser.url().await?.ends_with("/?group=Core"));
     browser.click("#all thead th:first-child a").await?;
+    browser.until_url("sort=service").await?;
     let names = browser.texts("#all tbody th a").await?;
     assert!(names.is_sorted(), "{names:?}");
     assert_eq!(browser.attribute("#all thead th:first-child", "aria-sort").await?, "ascending");
     browser.click("#all thead th:first-child a").await?;
+    browser.until_url("order=desc").await?;
     assert!(browser.texts("#all tbody th a").await?.is_sorted_by(|a, b| a >= b));
     // The search keeps tab and order.
     browser.keys("#q", "lon\u{e007}").await?;
