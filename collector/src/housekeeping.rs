@@ -88,10 +88,25 @@ impl Housekeeper {
             |row| row.get(0),
         )?;
         let Some(first) = first else { return Ok(()) };
-        let sql = include_str!("sql/join_volumes.sql")
-            .replace("{first_five}", &bucket_of(first, FIVE_MINUTES_MS).to_string())
-            .replace("{first_hour}", &bucket_of(first, HOUR_MS).to_string());
-        self.transact(&sql)
+        let level = |table: &str, bucket: &str, length_ms: i64| {
+            include_str!("sql/join_volumes.sql")
+                .replace("{table}", table)
+                .replace("{bucket}", bucket)
+                .replace("{first}", &bucket_of(first, length_ms).to_string())
+        };
+        // In one transaction: whoever reads meanwhile sees all of it or
+        // nothing. The last statement deletes only what this transaction sees,
+        // so that parts which arrive meanwhile stay.
+        self.transact(&format!(
+            "BEGIN;
+             CREATE OR REPLACE TEMP TABLE taken AS FROM recent_volume;
+             {}
+             {}
+             DELETE FROM recent_volume;
+             COMMIT;",
+            level("five_minute_volume", "bucket", FIVE_MINUTES_MS),
+            level("hour_volume", "date_trunc('hour', bucket)::TIMESTAMP_MS", HOUR_MS),
+        ))
     }
 
     /// Joins neighbouring ranges: one row for an agent that loses nothing.

@@ -138,7 +138,7 @@ impl Current {
             sampled_at: last.map(|sample| sample.ended_at),
             interval_seconds: live
                 .filter(|_| last.is_some())
-                .map(|live| seconds(live.interval_ms())),
+                .map(|live| interval(live.interval_ms())),
             today: volume(ServiceLive::today),
             month: volume(ServiceLive::month),
         }
@@ -169,8 +169,10 @@ fn utilisation(speed: Option<u64>, capacity: Option<u64>) -> Option<f64> {
     Some((as_float(speed) / as_float(capacity) * 100.0).min(100.0))
 }
 
-fn seconds(ms: u64) -> f64 {
-    as_float(ms) / 1000.0
+/// An agent's interval in seconds. Its samples are a few milliseconds longer
+/// or shorter; from a second up the interval itself is in tenths.
+fn interval(ms: u64) -> f64 {
+    if ms < 1000 { as_float(ms) / 1000.0 } else { as_float((ms + 50) / 100) / 10.0 }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "speeds and intervals are far below 2^53")]
