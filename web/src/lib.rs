@@ -8,6 +8,7 @@ mod assets;
 mod chart;
 mod error;
 mod headers;
+mod hosts;
 mod hub;
 mod mqtt;
 mod origin;
@@ -36,11 +37,14 @@ pub use server::run;
 pub struct Config {
     /// Address of site and API. The caller binds it and hands the listener in.
     pub listen: SocketAddr,
+    /// Names by which people ask for the site, separated by commas, beside
+    /// addresses and `localhost`; `*`: any.
+    pub hosts: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 3000)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 3000)), hosts: String::new() }
     }
 }
 

@@ -14,7 +14,8 @@ use tower_http::{
 };
 
 use crate::{
-    access, api, assets, error, error::Failure, headers, mqtt, origin, pages, site::Shared, theme,
+    access, api, assets, error, error::Failure, headers, hosts, mqtt, origin, pages, site::Shared,
+    theme,
 };
 
 /// Most bytes of a request: forms and JSON of the registry are small.
@@ -34,6 +35,7 @@ pub(crate) fn router(site: &Shared) -> Router {
         .fallback(nowhere)
         .layer(from_fn(access::admit))
         .layer(from_fn(origin::own_pages_only))
+        .layer(from_fn_with_state(Shared::clone(site), hosts::own_names_only))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(CatchPanicLayer::custom(panicked))

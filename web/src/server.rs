@@ -36,7 +36,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> io::Result<()> {
     tracing::debug!(configured = %config.listen, bound = ?listener.local_addr(), "site opens");
-    let site = Site::new(app, stop.clone());
+    let site = Site::new(&config, app, stop.clone());
     let router = routes::router(&site);
     let (hub, stopped) = (Arc::clone(&site), stop.clone());
     site.tasks.spawn(async move { hub.hub.run(stopped).await });

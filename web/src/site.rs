@@ -7,7 +7,7 @@ use komandorr_collector::registry::Service;
 use komandorr_wire::ServiceId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{App, error::Failure, hub::Hub, when::Clock};
+use crate::{App, Config, error::Failure, hub::Hub, when::Clock};
 
 /// Handed to every handler.
 pub(crate) type Shared = Arc<Site>;
@@ -16,6 +16,8 @@ pub(crate) type Shared = Arc<Site>;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) app: App,
+    /// Names that the site answers to, beside loopback ones.
+    pub(crate) hosts: Vec<String>,
     pub(crate) clock: Clock,
     pub(crate) hub: Hub,
     /// Ends live streams and sessions.
@@ -26,11 +28,13 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(app: App, stop: CancellationToken) -> Shared {
+    pub(crate) fn new(config: &Config, app: App, stop: CancellationToken) -> Shared {
+        let names = config.hosts.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let hosts = names.map(str::to_owned).collect();
         let clock = Clock::new(app.zone.clone());
         let hub = Hub::new(&app);
         let (tasks, started) = (TaskTracker::new(), Timestamp::now());
-        Arc::new(Self { app, clock, hub, stop, tasks, started })
+        Arc::new(Self { app, hosts, clock, hub, stop, tasks, started })
     }
 
     /// A registered service by what stands in a path.

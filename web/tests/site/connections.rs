@@ -27,6 +27,26 @@ async fn every_answer_carries_the_security_headers() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_name_of_somebody_else_reads_and_changes_nothing() -> Result<()> {
+    let stage = Stage::open().await?;
+    let client = reqwest::Client::new();
+    let asked = |method: reqwest::Method, path: &str| {
+        client.request(method, stage.url(path)).header("host", "rebound.example:3000")
+    };
+    for path in ["/", "/api/traffic/current", "/mqtt"] {
+        let answer = asked(reqwest::Method::GET, path).send().await?;
+        assert_eq!(answer.status(), 421, "{path}");
+        assert!(answer.text().await?.contains("http.hosts"), "{path}");
+    }
+    let change = asked(reqwest::Method::POST, "/api/services/").body("{\"id\":\"evil\"}");
+    let change = change.header("content-type", "application/json");
+    assert_eq!(change.send().await?.status(), 421);
+    assert!(stage.registry.is_empty());
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn no_page_needs_an_exception_of_the_policy() -> Result<()> {
     let stage = Stage::open().await?;
     stage.publish("web-1", &[FLEET[0].sample(now_ms(), 5, 1)]).await?;
