@@ -76,7 +76,8 @@ pub struct Snapshot {
 }
 
 impl Stats {
-    pub(crate) fn committed(&self, samples: usize, repeated: u64, took: Duration) {
+    /// Counts a commit; `true` when the store took none before it.
+    pub(crate) fn committed(&self, samples: usize, repeated: u64, took: Duration) -> bool {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = LATENCY_BOUNDS_MS.partition_point(|&bound| bound * 1000 < micros);
         if let Some(counter) = self.commit_buckets.get(bucket) {
@@ -86,7 +87,12 @@ impl Stats {
         self.repeated.fetch_add(repeated, Ordering::Relaxed);
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.commit_micros.fetch_add(micros, Ordering::Relaxed);
-        *self.failing.lock() = None;
+        self.failing.lock().take().is_some()
+    }
+
+    /// Counts samples that came again, where nothing else came with them.
+    pub(crate) fn repeated(&self, samples: u64) {
+        self.repeated.fetch_add(samples, Ordering::Relaxed);
     }
 
     pub(crate) fn refused(&self, message: &Message, error: &DecodeError) {

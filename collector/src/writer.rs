@@ -149,7 +149,8 @@ impl Writer {
     /// `false` when told to stop before it succeeded.
     async fn commit(&self, batch: &Batch, stop: &CancellationToken) -> bool {
         if batch.rows.is_empty() {
-            self.stats.committed(0, batch.repeated, Duration::ZERO);
+            // Nothing was written, so nothing is known of the store's health.
+            self.stats.repeated(batch.repeated);
             return true;
         }
         let mut pause = RETRY_FIRST;
@@ -157,7 +158,10 @@ impl Writer {
             let begun = Instant::now();
             match append::commit(&self.connection, batch) {
                 Ok(()) => {
-                    self.stats.committed(batch.rows.len(), batch.repeated, begun.elapsed());
+                    let took = begun.elapsed();
+                    if self.stats.committed(batch.rows.len(), batch.repeated, took) {
+                        tracing::info!("the database takes samples again");
+                    }
                     self.committed.notify_one();
                     return true;
                 }
