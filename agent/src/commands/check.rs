@@ -135,6 +135,8 @@ fn empty_sample() -> Sample {
     let agent = format!("check-{:032x}", rand::random::<u128>()).into();
     Sample {
         interval_ms: 1,
+        // Else the server would take 1 ms for this service's interval.
+        gap: true,
         ended_ms: Some(clock::wall_ms()),
         agent: Some(AgentSeq { agent, seq: Some(1) }),
         ..Sample::default()

@@ -144,8 +144,8 @@ impl Access {
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
                 let why = format!("the credential of service {} is refused", self.service);
                 let advice = format!(
-                    "on the server, `komandorr service add {0}` or `komandorr service token {0}` \
-                     makes a token for --token",
+                    "the site's page \"Add a service\" (/services/new), or POST \
+                     /api/services/{}/token for a service it has, makes a token for --token",
                     self.service
                 );
                 self.trouble(Step::Credential, why, &advice)

@@ -3,8 +3,12 @@
 use std::process::{Command, Output, Stdio};
 
 use anyhow::Result;
+use komandorr_agent::commands;
 
-use crate::support::{Process, until};
+use crate::{
+    broker::{Answer, Broker},
+    support::{Counters, Process, config, until},
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_komandorr-agent");
 
@@ -69,6 +73,18 @@ fn a_check_names_the_step_that_fails() -> Result<()> {
     assert!(complaint(&out).contains("cannot find the address of no-such-host.invalid"));
     let out = agent(&["--url=mqtt://x", "check", "--interface=eth77"])?;
     assert!(String::from_utf8(out.stdout)?.contains("interface   failed"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_checks_sample_tells_no_interval() -> Result<()> {
+    let (broker, state) = (Broker::start(|_, _| Answer::Store).await?, tempfile::tempdir()?);
+    let config = config(&broker.url, state.path())?;
+    commands::check(&config, &mut *Counters::default().source(), &mut Vec::new()).await?;
+    let stored = broker.stored().concat();
+    assert_eq!(stored.len(), 1);
+    // The server takes none from a sample over a gap.
+    assert!(stored.iter().all(|sample| sample.gap && sample.interval_ms == 1));
     Ok(())
 }
 
