@@ -244,6 +244,11 @@ impl Spool {
         &self.identity.agent
     }
 
+    /// Number under which the server knows the newest sample; 0 before any.
+    pub fn seq(&self) -> u64 {
+        self.number - self.identity.base
+    }
+
     /// Samples that wait for their PUBACK.
     pub fn waiting(&self) -> &Ranges {
         &self.waiting

@@ -1,5 +1,6 @@
 //! The programs as a user runs them: real processes, real MQTT, a real file.
 
+mod chaos;
 mod start;
 mod support;
 mod whole_path;
