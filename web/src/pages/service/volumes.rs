@@ -95,6 +95,10 @@ pub(super) async fn view(
     let link = |unit| span.link(&path).with("per", word(unit));
     let earliest = periods.last().map(|period| period.start);
     let any_earlier = periods.last().is_some_and(|period| period.covered_ms > 0);
+    // Before the first sample there was no service, so there is no row either.
+    while periods.len() > 1 && periods.last().is_some_and(|period| period.covered_ms == 0) {
+        periods.pop();
+    }
     let units = UNITS.iter().map(|(known, _, title)| SpanLink {
         href: format!("{}#volumes", link(*known)),
         word: title,
