@@ -203,14 +203,16 @@ impl Stage {
         for host in &mut self.hosts {
             host.load = None;
         }
-        until("the last byte", async || {
+        let last = until("the last byte", async || {
             let (stored, truth) = (self.stored().await?, self.truth()?);
             let more = stored.iter().zip(&truth).any(|(s, t)| s.0 > t.0 || s.1 > t.1);
-            ensure!(!more, "stored {stored:?}, the kernel has {truth:?}");
+            ensure!(!more, "counted twice: stored {stored:?}, the kernel has {truth:?}");
             Ok(stored == truth)
-        })
-        .await
-        .with_context(|| format!("the kernel has {:?}", self.truth()))?;
+        });
+        if let Err(error) = last.await {
+            let (stored, truth) = (self.stored().await?, self.truth()?);
+            return Err(error.context(format!("stored {stored:?}, the kernel has {truth:?}")));
+        }
         for host in &mut self.hosts {
             ensure!(host.stop("TERM")? == Some(0), "{} does not stop cleanly", host.service);
         }
