@@ -6,6 +6,7 @@ pub mod bucket;
 mod collector;
 mod config;
 mod housekeeping;
+pub mod intake;
 pub mod live;
 mod ranges;
 pub mod read;
@@ -17,6 +18,7 @@ mod writer;
 
 pub use collector::Collector;
 pub use config::Config;
+pub use intake::{BrokerUrl, Intake};
 pub use live::{Current, Live, State, Volume};
 pub use ranges::RangeSet;
 pub use read::Reader;

@@ -2,6 +2,8 @@
 
 mod analytics;
 mod faults;
+mod intake;
+mod mosquitto;
 mod order;
 mod storing;
 mod support;

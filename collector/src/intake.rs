@@ -1,0 +1,103 @@
+//! The other source of deliveries: a client of somebody else's MQTT broker.
+//!
+//! The session is persistent and the subscription shared, so that several
+//! servers divide the samples among them; each message is acknowledged only
+//! after its commit. Version 5, because there the broker is told how much may
+//! be under way, and says whether it knows shared subscriptions at all.
+
+mod access;
+mod connection;
+mod explain;
+mod receipt;
+mod url;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use komandorr_wire::Delivery;
+use parking_lot::Mutex;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use access::IntakeError;
+pub use url::{BrokerUrl, InvalidBrokerUrl};
+
+use access::Access;
+
+/// The pauses between attempts to connect; jittered, so that several servers
+/// do not come back in one moment.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A connection that held this long was a good one: the pauses begin anew.
+const STEADY: Duration = Duration::from_secs(30);
+
+/// A client of another broker. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    access: Arc<Access>,
+    /// Why there is no connection; `None` while there is one.
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+impl Intake {
+    /// A client of the broker at `url`. Its identity there is kept in a file
+    /// beside the database: the broker holds this server's messages under it.
+    pub fn new(url: BrokerUrl, database: &Path) -> Result<Self, IntakeError> {
+        let access = Arc::new(Access::new(url, database)?);
+        Ok(Self { access, trouble: Arc::new(Mutex::new(Some("not connected yet".to_owned()))) })
+    }
+
+    /// Whether samples can come in: connected, let in and subscribed.
+    pub fn is_connected(&self) -> bool {
+        self.trouble.lock().is_none()
+    }
+
+    /// Why samples cannot come in, in one line.
+    pub fn problem(&self) -> Option<String> {
+        let trouble = self.trouble.lock().clone()?;
+        Some(format!("no connection to {}: {trouble}", self.access.url))
+    }
+
+    /// Where the broker is, without the credential.
+    pub fn url(&self) -> &BrokerUrl {
+        &self.access.url
+    }
+
+    /// Connects, again and again, and hands on what comes, until `stop`. What
+    /// is settled by then is still acknowledged; the rest stays at the broker.
+    pub async fn run(self, deliveries: mpsc::Sender<Delivery>, stop: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let begun = Instant::now();
+            match self.connection(&deliveries, &stop).await {
+                Ok(()) => return,
+                Err(trouble) => self.lost(&trouble, &deliveries),
+            }
+            if begun.elapsed() >= STEADY {
+                pause = FIRST_PAUSE;
+            }
+            tokio::select! {
+                () = sleep(pause.mul_f64(rand::random_range(0.5..=1.0))) => {}
+                () = stop.cancelled() => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn connected(&self) {
+        *self.trouble.lock() = None;
+        tracing::info!(broker = %self.access.url, "connected to the broker");
+    }
+
+    /// Notes the end of a connection, or a failed attempt. An outage is one
+    /// line in the log, and another when its reason becomes a different one.
+    fn lost(&self, trouble: &str, deliveries: &mpsc::Sender<Delivery>) {
+        let before = self.trouble.lock().replace(trouble.to_owned());
+        // While the server stops, what was not stored goes back as it should.
+        if before.as_deref() != Some(trouble) && !deliveries.is_closed() {
+            tracing::warn!(broker = %self.access.url, reason = trouble, "no connection to the broker: samples wait there, and it is tried again until it works");
+        }
+    }
+}
