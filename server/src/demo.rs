@@ -21,6 +21,7 @@ use crate::{
     listen::bind_or_free,
     serve::{Listeners, Server, until_signalled},
     settings::Settings,
+    source::Mqtt,
 };
 use day_curve::SimulatedHost;
 
@@ -34,17 +35,18 @@ pub(crate) async fn demo(mut settings: Settings, simulated: u16) -> anyhow::Resu
         .tempdir()
         .context("cannot make a temporary folder for the demo")?;
     settings.storage.path = folder.path().join("komandorr.duckdb");
+    let tcp = bind_or_free(settings.mqtt.listen, "mqtt.listen").await?;
+    let mqtt = tcp.local_addr()?;
     let listeners = Listeners {
         http: bind_or_free(settings.http.listen, "http.listen").await?,
-        mqtt: bind_or_free(settings.mqtt.listen, "mqtt.listen").await?,
-        mqtts: None,
+        mqtt: Mqtt::Embedded { tcp, tls: None },
     };
     until_signalled(async |stop| {
         let server = Server::start(&settings, listeners)?;
         describe(&server.registry(), simulated)?;
         let mut agents = JoinSet::new();
-        start_agents(&mut agents, folder.path(), server.mqtt, simulated, &stop)?;
-        announce(server.http, server.mqtt, simulated)?;
+        start_agents(&mut agents, folder.path(), mqtt, simulated, &stop)?;
+        announce(server.http, mqtt, simulated)?;
         // The agents say farewell to a broker that is still there.
         let server_stop = CancellationToken::new();
         let stopped = server_stop.clone();

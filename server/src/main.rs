@@ -8,6 +8,7 @@ mod mqtt_door;
 mod serve;
 mod settings;
 mod signals;
+mod source;
 
 use std::{
     io::{self, Write},

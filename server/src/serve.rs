@@ -3,7 +3,6 @@
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use komandorr_broker::{Broker, Door, Tls, Transport};
 use komandorr_collector::{Collector, Registry, Stats};
 use komandorr_web::{App, Part, Readiness};
 use tokio::{
@@ -15,7 +14,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::RegistryGate, listen::bind, mqtt_door::WebSocketDoor, settings::Settings, signals,
+    listen::bind,
+    settings::Settings,
+    signals,
+    source::{Mqtt, Source},
 };
 
 /// Reads of connections that may wait for the writer; their bytes are bounded
@@ -29,21 +31,13 @@ const STOP_WITHIN: Duration = Duration::from_millis(4500);
 #[derive(Debug)]
 pub(crate) struct Listeners {
     pub(crate) http: TcpListener,
-    pub(crate) mqtt: TcpListener,
-    pub(crate) mqtts: Option<(TcpListener, Tls)>,
+    pub(crate) mqtt: Mqtt,
 }
 
 impl Listeners {
     async fn bind(settings: &Settings) -> anyhow::Result<Self> {
-        let mqtts = match settings.tls()? {
-            None => None,
-            Some((address, tls)) => Some((bind(address, "mqtt.tls_listen").await?, tls)),
-        };
-        Ok(Self {
-            http: bind(settings.http.listen, "http.listen").await?,
-            mqtt: bind(settings.mqtt.listen, "mqtt.listen").await?,
-            mqtts,
-        })
+        let http = bind(settings.http.listen, "http.listen").await?;
+        Ok(Self { http, mqtt: Mqtt::bind(settings).await? })
     }
 }
 
@@ -72,15 +66,16 @@ pub(crate) async fn until_signalled(
     }
 }
 
+/// What runs, each under its name.
+pub(crate) type Roles = JoinSet<(&'static str, anyhow::Result<()>)>;
+
 /// Everything of a server, started.
 pub(crate) struct Server {
     /// Where the site is.
     pub(crate) http: SocketAddr,
-    /// Where the broker is.
-    pub(crate) mqtt: SocketAddr,
     registry: Arc<Registry>,
-    broker: Broker,
-    roles: JoinSet<(&'static str, anyhow::Result<()>)>,
+    source: Source,
+    roles: Roles,
     stops: Stops,
 }
 
@@ -89,51 +84,31 @@ pub(crate) struct Server {
 struct Stops {
     site: CancellationToken,
     collector: CancellationToken,
-    broker: CancellationToken,
+    source: CancellationToken,
 }
 
 impl Server {
     /// Starts all roles on bound listeners.
     pub(crate) fn start(settings: &Settings, listeners: Listeners) -> anyhow::Result<Self> {
         let begun = Instant::now();
-        let (http, mqtt) = (listeners.http.local_addr()?, listeners.mqtt.local_addr()?);
+        let http = listeners.http.local_addr()?;
         let collector = Collector::open(settings.storage.clone(), settings.zone()?)?;
         let (registry, stats) = (collector.registry(), collector.stats());
         let (deliveries, delivered) = mpsc::channel(WAITING_DELIVERIES);
-        let stops = Stops::default();
-        let broker = Broker::start(
-            settings.limits.clone(),
-            Arc::new(RegistryGate(Arc::clone(&registry))),
-            deliveries,
-            stops.broker.clone(),
-        )?;
+        let (stops, mut roles) = (Stops::default(), JoinSet::new());
+        let stop = stops.source.clone();
+        let source =
+            Source::start(settings, listeners.mqtt, &registry, deliveries, stop, &mut roles)?;
         let app = App {
             reader: collector.reader(),
             live: collector.live(),
             registry: Arc::clone(&registry),
             stats: Arc::clone(&stats),
             zone: settings.zone()?,
-            ready: readiness(&broker, &stats, &stops.collector),
-            mqtt: Some(Arc::new(WebSocketDoor {
-                broker: broker.clone(),
-                trusted: settings.trusts(http),
-            })),
-            agent_url: format!("mqtt://{mqtt}"),
+            ready: readiness(&source, &stats, &stops.collector),
+            mqtt: source.door(settings.trusts(http)),
+            agent_url: source.agent_url(),
         };
-        let mut roles = JoinSet::new();
-        let door = |address| Door { transport: Transport::Tcp, trusted: settings.trusts(address) };
-        let (tcp, door_tcp) = (broker.clone(), door(mqtt));
-        roles.spawn(role("broker", async move {
-            tcp.serve_tcp(listeners.mqtt, door_tcp).await;
-            Ok(())
-        }));
-        if let Some((listener, tls)) = listeners.mqtts {
-            let (broker, door) = (broker.clone(), door(listener.local_addr()?));
-            roles.spawn(role("TLS listener", async move {
-                broker.serve_tls(listener, door, tls).await;
-                Ok(())
-            }));
-        }
         let stop = stops.collector.clone();
         roles.spawn(role("collector", async move {
             collector.run(delivered, stop).await;
@@ -143,8 +118,8 @@ impl Server {
         roles.spawn(role("site", async move {
             komandorr_web::run(config, listeners.http, app, stop).await.context("the site failed")
         }));
-        tracing::info!(database = %settings.storage.path.display(), %mqtt, took = ?begun.elapsed(), "ready");
-        Ok(Self { http, mqtt, registry, broker, roles, stops })
+        tracing::info!(database = %settings.storage.path.display(), mqtt = source.place(), took = ?begun.elapsed(), "ready");
+        Ok(Self { http, registry, source, roles, stops })
     }
 
     /// The registered services.
@@ -171,11 +146,11 @@ impl Server {
     async fn stop(&mut self) {
         self.stops.site.cancel();
         self.wait_for("site").await;
-        self.broker.drain();
+        self.source.drain();
         self.stops.collector.cancel();
         self.wait_for("collector").await;
-        self.stops.broker.cancel();
-        self.broker.closed().await;
+        self.stops.source.cancel();
+        self.source.closed().await;
         while self.roles.join_next().await.is_some() {}
     }
 
@@ -191,7 +166,8 @@ impl Server {
     }
 }
 
-async fn role(
+/// A role with its name.
+pub(crate) async fn role(
     name: &'static str,
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> (&'static str, anyhow::Result<()>) {
@@ -209,18 +185,18 @@ fn unexpected(
 
 /// Whether broker, collector and store answer.
 fn readiness(
-    broker: &Broker,
+    source: &Source,
     stats: &Arc<Stats>,
     stopped: &CancellationToken,
 ) -> Arc<dyn Fn() -> Readiness + Send + Sync> {
-    let (broker, stats, stopped) = (broker.clone(), Arc::clone(stats), stopped.clone());
+    let (source, stats, stopped) = (source.clone(), Arc::clone(stats), stopped.clone());
     Arc::new(move || {
-        let problem = |bad: bool, text: &str| bad.then(|| text.to_owned());
+        let stopping = stopped.is_cancelled().then(|| "it is stopping".to_owned());
         let part = |name, problem| Part { name, problem };
         Readiness {
             parts: vec![
-                part("broker", problem(!broker.is_healthy(), "it does not pass messages on")),
-                part("collector", problem(stopped.is_cancelled(), "it is stopping")),
+                part("broker", source.problem()),
+                part("collector", stopping),
                 part("store", stats.failure().map(|failure| failure.reason)),
             ],
         }

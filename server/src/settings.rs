@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::{Context, bail, ensure};
 use jiff::tz::TimeZone;
 use komandorr_broker::Tls;
+use komandorr_collector::BrokerUrl;
 use komandorr_config::logging;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// Everything that `komandorr.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -21,11 +22,11 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
 }
 
-/// Section `[mqtt]`: the doors of the embedded broker.
+/// Section `[mqtt]`: which broker, and the doors of the embedded one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Mqtt {
-    pub(crate) broker: String,
+    pub(crate) broker: MqttBroker,
     pub(crate) listen: SocketAddr,
     #[serde(deserialize_with = "unless_empty")]
     pub(crate) tls_listen: Option<SocketAddr>,
@@ -33,13 +34,33 @@ pub(crate) struct Mqtt {
     pub(crate) tls_key: PathBuf,
 }
 
-/// What `mqtt.broker` is called when there is no other.
-const EMBEDDED: &str = "embedded";
+/// Which broker samples come through.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum MqttBroker {
+    /// Our own, in this process: `embedded`.
+    #[default]
+    Embedded,
+    /// Another one, whose client the server becomes: its URL.
+    Other(BrokerUrl),
+}
+
+impl<'de> Deserialize<'de> for MqttBroker {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "embedded" => Ok(Self::Embedded),
+            url => url.parse().map(Self::Other).map_err(|error| {
+                D::Error::custom(format!(
+                    "neither \"embedded\" nor the URL of another broker: {error}"
+                ))
+            }),
+        }
+    }
+}
 
 impl Default for Mqtt {
     fn default() -> Self {
         Self {
-            broker: EMBEDDED.to_owned(),
+            broker: MqttBroker::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             tls_listen: None,
             tls_cert: PathBuf::new(),
@@ -85,11 +106,6 @@ impl Default for Log {
 impl Settings {
     /// Refuses what no single type can refuse.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            self.mqtt.broker == EMBEDDED,
-            "mqtt.broker is \"{}\": this version has only its own broker, \"{EMBEDDED}\"",
-            self.mqtt.broker
-        );
         if !self.trusts(self.http.listen) {
             bail!(
                 "http.listen {} would ask everybody to log in, and this version has no login yet: listen on a loopback address with access.trust_loopback, behind a reverse proxy that asks for a password",
@@ -145,7 +161,7 @@ fn unless_empty<'de, D: Deserializer<'de>>(
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(serde::de::Error::custom)
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -197,6 +213,20 @@ mod tests {
         let settings = loaded("[http]\nlisten = \"0.0.0.0:3000\"").unwrap();
         let error = settings.check().unwrap_err().to_string();
         assert!(error.contains("http.listen") && error.contains("loopback"), "{error}");
+    }
+
+    #[test]
+    fn another_broker_is_a_url_and_a_wrong_one_is_named_without_its_password() {
+        let url = |text: &str| loaded(&format!("[mqtt]\nbroker = \"{text}\""));
+        let MqttBroker::Other(broker) = url("mqtts://me:hunter2@host").unwrap().mqtt.broker else {
+            panic!("not taken for another broker");
+        };
+        assert_eq!(broker.to_string(), "mqtts://host:8883");
+        for wrong in ["mqttx://me:hunter2@host", "mqtt://me:hunter2@host:x", "hunter2"] {
+            let error = url(wrong).unwrap_err().to_string();
+            assert!(error.contains("mqtt.broker") && !error.contains("hunter2"), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
     }
 
     #[test]

@@ -54,6 +54,11 @@ pub(crate) struct Server {
 impl Server {
     /// `komandorr serve` on free ports with its database in a folder.
     pub(crate) async fn serve(folder: &Path) -> anyhow::Result<Self> {
+        Self::serve_with(folder, &[]).await
+    }
+
+    /// The same with further settings, each `section.key=value`.
+    pub(crate) async fn serve_with(folder: &Path, settings: &[&str]) -> anyhow::Result<Self> {
         let database = format!("storage.path={}", folder.join("komandorr.duckdb").display());
         let arguments = [
             "--set",
@@ -65,7 +70,8 @@ impl Server {
             "--set",
             "log.format=json",
         ];
-        let mut child = komandorr(&arguments).current_dir(folder).spawn()?;
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        let mut child = komandorr(&arguments).args(settings).current_dir(folder).spawn()?;
         let mut log = lines(child.stderr.take())?;
         let ready = wait_for(&mut log, |line| {
             let event: Value = serde_json::from_str(line).ok()?;

@@ -1,0 +1,154 @@
+//! Where samples come from: the embedded broker, or another one whose client
+//! the server is.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use komandorr_broker::{Broker, Door, Tls, Transport};
+use komandorr_collector::{BrokerUrl, Intake, Registry};
+use komandorr_web::MqttDoor;
+use komandorr_wire::Delivery;
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::RegistryGate,
+    listen::bind,
+    mqtt_door::WebSocketDoor,
+    serve::{Roles, role},
+    settings::{MqttBroker, Settings},
+};
+
+/// The way to MQTT before anything is started.
+#[derive(Debug)]
+pub(crate) enum Mqtt {
+    /// The bound doors of the embedded broker.
+    Embedded { tcp: TcpListener, tls: Option<(TcpListener, Tls)> },
+    /// Another broker; nothing listens here.
+    Other(BrokerUrl),
+}
+
+impl Mqtt {
+    /// Binds the doors that the settings ask for.
+    pub(crate) async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        if let MqttBroker::Other(url) = &settings.mqtt.broker {
+            return Ok(Self::Other(url.clone()));
+        }
+        let tls = match settings.tls()? {
+            None => None,
+            Some((address, tls)) => Some((bind(address, "mqtt.tls_listen").await?, tls)),
+        };
+        Ok(Self::Embedded { tcp: bind(settings.mqtt.listen, "mqtt.listen").await?, tls })
+    }
+}
+
+/// What feeds the collector, started.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    Embedded { broker: Broker, address: SocketAddr },
+    Other(Intake),
+}
+
+impl Source {
+    /// Starts what feeds the collector, in roles that end with `stop`.
+    pub(crate) fn start(
+        settings: &Settings,
+        mqtt: Mqtt,
+        registry: &Arc<Registry>,
+        deliveries: mpsc::Sender<Delivery>,
+        stop: CancellationToken,
+        roles: &mut Roles,
+    ) -> anyhow::Result<Self> {
+        match mqtt {
+            Mqtt::Embedded { tcp, tls } => {
+                let gate = Arc::new(RegistryGate(Arc::clone(registry)));
+                let broker = Broker::start(settings.limits.clone(), gate, deliveries, stop)?;
+                Self::open_doors(settings, broker, tcp, tls, roles)
+            }
+            Mqtt::Other(url) => {
+                let intake = Intake::new(url, &settings.storage.path)?;
+                let client = intake.clone();
+                roles.spawn(role("broker's client", async move {
+                    client.run(deliveries, stop).await;
+                    Ok(())
+                }));
+                Ok(Self::Other(intake))
+            }
+        }
+    }
+
+    fn open_doors(
+        settings: &Settings,
+        broker: Broker,
+        tcp: TcpListener,
+        tls: Option<(TcpListener, Tls)>,
+        roles: &mut Roles,
+    ) -> anyhow::Result<Self> {
+        let door = |address| Door { transport: Transport::Tcp, trusted: settings.trusts(address) };
+        let address = tcp.local_addr()?;
+        let (serving, tcp_door) = (broker.clone(), door(address));
+        roles.spawn(role("broker", async move {
+            serving.serve_tcp(tcp, tcp_door).await;
+            Ok(())
+        }));
+        if let Some((listener, tls)) = tls {
+            let (serving, door) = (broker.clone(), door(listener.local_addr()?));
+            roles.spawn(role("TLS listener", async move {
+                serving.serve_tls(listener, door, tls).await;
+                Ok(())
+            }));
+        }
+        Ok(Self::Embedded { broker, address })
+    }
+
+    /// Host and port of the broker.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Embedded { address, .. } => address.to_string(),
+            Self::Other(intake) => intake.url().place(),
+        }
+    }
+
+    /// Where agents publish to.
+    pub(crate) fn agent_url(&self) -> String {
+        match self {
+            Self::Embedded { address, .. } => format!("mqtt://{address}"),
+            Self::Other(intake) => intake.url().to_string(),
+        }
+    }
+
+    /// The broker's door on the site's port, where the broker is ours.
+    pub(crate) fn door(&self, trusted: bool) -> Option<Arc<dyn MqttDoor>> {
+        match self {
+            Self::Embedded { broker, .. } => {
+                Some(Arc::new(WebSocketDoor { broker: broker.clone(), trusted }))
+            }
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Why no samples come in.
+    pub(crate) fn problem(&self) -> Option<String> {
+        match self {
+            Self::Embedded { broker, .. } => {
+                (!broker.is_healthy()).then(|| "it does not pass messages on".to_owned())
+            }
+            Self::Other(intake) => intake.problem(),
+        }
+    }
+
+    /// Takes nothing more. Another broker keeps what comes from now on,
+    /// because nobody acknowledges it.
+    pub(crate) fn drain(&self) {
+        if let Self::Embedded { broker, .. } = self {
+            broker.drain();
+        }
+    }
+
+    /// Waits until the connections have ended; those of a client end with its
+    /// role.
+    pub(crate) async fn closed(&self) {
+        if let Self::Embedded { broker, .. } = self {
+            broker.closed().await;
+        }
+    }
+}
