@@ -1,6 +1,7 @@
 //! `komandorr`: broker, collector and site in one process.
 
 mod access;
+mod broker_figures;
 mod cli;
 mod demo;
 mod listen;

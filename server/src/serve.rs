@@ -107,6 +107,10 @@ impl Server {
             zone: settings.zone()?,
             ready: readiness(&source, &stats, &stops.collector),
             mqtt: source.door(settings.trusts(http)),
+            figures: {
+                let source = source.clone();
+                Arc::new(move || source.figures())
+            },
             agent_url: source.agent_url(),
         };
         let stop = stops.collector.clone();

@@ -5,13 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 
 use komandorr_broker::{Broker, Door, Tls, Transport};
 use komandorr_collector::{BrokerUrl, Intake, Registry};
-use komandorr_web::MqttDoor;
+use komandorr_web::{Family, MqttDoor};
 use komandorr_wire::Delivery;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::RegistryGate,
+    broker_figures,
     listen::bind,
     mqtt_door::WebSocketDoor,
     serve::{Roles, role},
@@ -133,6 +134,14 @@ impl Source {
                 (!broker.is_healthy()).then(|| "it does not pass messages on".to_owned())
             }
             Self::Other(intake) => intake.problem(),
+        }
+    }
+
+    /// The broker's figures, where the broker is ours.
+    pub(crate) fn figures(&self) -> Vec<Family> {
+        match self {
+            Self::Embedded { broker, .. } => broker_figures::of(broker),
+            Self::Other(_) => Vec::new(),
         }
     }
 

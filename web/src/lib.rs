@@ -71,6 +71,20 @@ impl Readiness {
     }
 }
 
+/// A metric in Prometheus' sense, with all its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// Its name, by Prometheus' rules.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Each value with what follows the name: labels in braces, and before
+    /// them a histogram's `_bucket`, `_sum` or `_count`.
+    pub values: Vec<(String, f64)>,
+}
+
 /// What the site shows and changes.
 #[derive(Clone)]
 pub struct App {
@@ -88,6 +102,8 @@ pub struct App {
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is no broker here.
     pub mqtt: Option<Arc<dyn MqttDoor>>,
+    /// Figures of the server's other parts, for `/metrics`.
+    pub figures: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
     /// Address that agents on other hosts would be given, such as
     /// `mqtt://127.0.0.1:1883`: stands in the ready-made commands.
     pub agent_url: String,

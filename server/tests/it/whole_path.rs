@@ -69,6 +69,15 @@ async fn an_undecodable_payload_is_acknowledged_and_counted() -> anyhow::Result<
     assert!(page.contains("neither a sample"), "the reason stands on the status page");
     let current = server.get("/api/traffic/current").await?;
     assert_eq!(current["services"].as_array().map(Vec::len), Some(1));
+    let figures = reqwest::get(format!("{}/metrics", server.http)).await?.text().await?;
+    for line in [
+        "komandorr_payloads_refused_total{reason=\"not_a_sample\"} 1",
+        "komandorr_mqtt_publishes_total 2",
+        "komandorr_mqtt_puback_seconds_count 2",
+        "komandorr_mqtt_connections_opened_total{door=\"tcp\",version=\"3.1.1\"} 2",
+    ] {
+        assert!(figures.lines().any(|known| known == line), "{line} is not in {figures}");
+    }
     Ok(())
 }
 

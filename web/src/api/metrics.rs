@@ -18,6 +18,12 @@ pub(crate) async fn metrics(State(site): State<Shared>) -> Response {
     let mut text = Exposition(String::new());
     pipeline(&mut text, &site.app.stats.snapshot());
     services(&mut text, &site.hub.fresh());
+    for family in (site.app.figures)() {
+        text.head(family.name, family.kind, family.help);
+        for (rest, value) in family.values {
+            text.write(format_args!("{}{rest} {value}\n", family.name));
+        }
+    }
     ([(header::CONTENT_TYPE, KIND)], text.0).into_response()
 }
 

@@ -72,6 +72,7 @@ impl Stage {
             zone,
             ready: Arc::new(|| Readiness { parts: vec![Part { name: "store", problem: None }] }),
             mqtt: None,
+            figures: Arc::new(Vec::new),
             agent_url: "mqtt://127.0.0.1:1883".into(),
         };
         change(&mut app);
