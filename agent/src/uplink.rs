@@ -50,6 +50,13 @@ const STUCK: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageId(pub u64);
 
+/// What a message carries, which decides what its acknowledgement means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Samples,
+    Status,
+}
+
 /// What happens on the way to the server.
 #[derive(Debug)]
 pub enum Event {
@@ -67,7 +74,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Link {
     client: AsyncClient,
-    ids: mpsc::UnboundedSender<MessageId>,
+    ids: mpsc::UnboundedSender<(MessageId, Kind)>,
     next: u64,
     outstanding: usize,
     service: ServiceId,
@@ -76,16 +83,16 @@ pub struct Link {
 impl Link {
     /// Sends samples; `None` when the connection is full or gone.
     pub fn samples(&mut self, payload: Bytes) -> Option<MessageId> {
-        self.publish(topic::traffic(&self.service), payload, false)
+        self.publish(topic::traffic(&self.service), payload, Kind::Samples)
     }
 
     /// Says whether this agent is connected, for everyone who asks later.
     pub fn status(&mut self, status: &'static str) -> Option<MessageId> {
         let payload = Bytes::from_static(status.as_bytes());
-        self.publish(topic::status(&self.service), payload, true)
+        self.publish(topic::status(&self.service), payload, Kind::Status)
     }
 
-    fn publish(&mut self, topic: String, payload: Bytes, retain: bool) -> Option<MessageId> {
+    fn publish(&mut self, topic: String, payload: Bytes, kind: Kind) -> Option<MessageId> {
         if self.outstanding >= MOST_UNACKNOWLEDGED {
             return None;
         }
@@ -94,7 +101,8 @@ impl Link {
         // The id first: the message may be written before this thread goes on.
         // Both fail only when the connection is gone, which its event will
         // say: fewer messages are outstanding than the channel has places.
-        self.ids.send(id).ok()?;
+        self.ids.send((id, kind)).ok()?;
+        let retain = kind == Kind::Status;
         self.client.try_publish(topic, QoS::AtLeastOnce, retain, payload).ok()?;
         self.outstanding += 1;
         Some(id)
@@ -172,14 +180,18 @@ impl Uplink {
                     None
                 }
                 Mqtt::Incoming(Incoming::PubAck(ack)) => match acks.acknowledged(ack.pkid) {
-                    Some(id) => match ack.reason {
-                        PubAckReason::Success | PubAckReason::NoMatchingSubscribers => {
+                    Some((id, kind)) => match (ack.reason, kind) {
+                        // Nobody need listen for a status. Samples that nobody
+                        // takes are stored by nobody, as behind a broker that
+                        // has not got its Komandorr back yet: they come again.
+                        (PubAckReason::Success, _)
+                        | (PubAckReason::NoMatchingSubscribers, Kind::Status) => {
                             // Only now: a server may let in and then refuse.
                             backoff.reset();
                             Some(Event::Stored(id))
                         }
-                        PubAckReason::PayloadFormatInvalid => Some(Event::Refused(id)),
-                        reason => return Some(self.access.not_taken(reason)),
+                        (PubAckReason::PayloadFormatInvalid, _) => Some(Event::Refused(id)),
+                        (reason, _) => return Some(self.access.not_taken(reason)),
                     },
                     None => None,
                 },
@@ -207,19 +219,19 @@ async fn poll(eventloop: &mut EventLoop) -> Result<Mqtt, Failure> {
 /// Matches packet ids, which rumqttc gives when it writes a message, with the
 /// messages in the order in which they were handed to it.
 struct Acks {
-    queued: mpsc::UnboundedReceiver<MessageId>,
-    sent: HashMap<u16, MessageId>,
+    queued: mpsc::UnboundedReceiver<(MessageId, Kind)>,
+    sent: HashMap<u16, (MessageId, Kind)>,
 }
 
 impl Acks {
     fn sent(&mut self, pkid: u16) {
         // One that is not there is a bug of the order in `publish`.
-        if let Ok(id) = self.queued.try_recv() {
-            self.sent.insert(pkid, id);
+        if let Ok(message) = self.queued.try_recv() {
+            self.sent.insert(pkid, message);
         }
     }
 
-    fn acknowledged(&mut self, pkid: u16) -> Option<MessageId> {
+    fn acknowledged(&mut self, pkid: u16) -> Option<(MessageId, Kind)> {
         self.sent.remove(&pkid)
     }
 }

@@ -66,6 +66,9 @@ impl Access {
             PubAckReason::NotAuthorized => {
                 "the credential must be that of this very service; see --service and --token"
             }
+            PubAckReason::NoMatchingSubscribers => {
+                "nobody subscribes to them there: is Komandorr connected to that broker?"
+            }
             _ => "look into the server's log",
         };
         let why = format!("it does not take this service's samples ({reason:?})");

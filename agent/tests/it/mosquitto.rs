@@ -81,8 +81,13 @@ struct Subscriber {
 
 impl Subscriber {
     async fn start(port: u16) -> Result<Self> {
+        Self::through(&format!("-p {port}")).await
+    }
+
+    /// Connects as these options of mosquitto's own clients say.
+    async fn through(way: &str) -> Result<Self> {
         let mut command = Command::new("mosquitto_sub");
-        command.args(["-p", &port.to_string(), "-t", "komandorr/#", "-q", "1", "-c", "-i", "t"]);
+        command.args(way.split(' ')).args(["-t", "komandorr/#", "-q", "1", "-c", "-i", "t"]);
         let mut process = Process::start(
             command.args(["-F", "%t %x"]).stdout(Stdio::piped()).stderr(Stdio::null()),
         )?;
@@ -99,7 +104,7 @@ impl Subscriber {
             }
         }));
         let subscriber = Self { _process: process, seen };
-        let probe = format!("mosquitto_pub -p {port} -t komandorr/probe -m x -q 1");
+        let probe = format!("mosquitto_pub {way} -t komandorr/probe -m x -q 1");
         until("the subscription", || {
             sh(&probe).is_ok() && !subscriber.topic("komandorr/probe").is_empty()
         })
@@ -202,16 +207,46 @@ async fn a_broker_that_goes_away_and_comes_back_costs_no_byte() -> Result<()> {
     Ok(())
 }
 
+/// A broker answers for samples that nobody takes, and throws them away.
+#[tokio::test]
+async fn samples_that_nobody_takes_are_kept_until_somebody_does() -> Result<()> {
+    let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let broker = Mosquitto::start(dir.path(), OPEN).await?;
+    let counters = Counters::default();
+    let agent = Agent::start(config(&broker.url(), state.path())?, &counters);
+    until("samples for nobody", || {
+        counters.add(10, 20);
+        counters.reads() >= 4
+    })
+    .await?;
+    let subscriber = Subscriber::start(broker.port).await?;
+    until("all of them", || {
+        let store = subscriber.store();
+        store.is_whole() && store.len() >= 3
+    })
+    .await?;
+    agent.stop().await?;
+    until("the last", || {
+        let store = subscriber.store();
+        let last = store.samples().last().and_then(|sample| sample.up_total);
+        store.is_whole() && last == Some(store.sums().0)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_refused_token_is_named_and_a_new_one_in_its_file_is_taken() -> Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let passwords = dir.path().join("passwords");
     sh(&format!("mosquitto_passwd -c -b {} web-1 right", passwords.display()))?;
+    sh(&format!("mosquitto_passwd -b {} reader right", passwords.display()))?;
     let lines = format!(
         "listener PORT 127.0.0.1\nallow_anonymous false\npassword_file {}",
         passwords.display()
     );
     let broker = Mosquitto::start(dir.path(), &lines).await?;
+    let way = format!("-p {} -u reader -P right", broker.port);
+    let _subscriber = Subscriber::through(&way).await?;
     let token = dir.path().join("token");
     fs::write(&token, "wrong\n")?;
     let mut config = config(&broker.url(), state.path())?;
@@ -257,6 +292,8 @@ async fn tls_is_verified_and_a_private_authority_can_be_given() -> Result<()> {
     let tls = format!("certfile {at}/cert.pem\nkeyfile {at}/key.pem");
     let lines = format!("listener PORT\nallow_anonymous true\n{tls}");
     let broker = Mosquitto::start(dir.path(), &lines).await?;
+    let way = format!("-h localhost -p {} --cafile {at}/ca.pem", broker.port);
+    let _subscriber = Subscriber::through(&way).await?;
     let mut source = Counters::default().source();
     let mut try_it = async |host: &str, ca: Option<&str>| -> Result<()> {
         let url = format!("mqtts://{host}:{}", broker.port);
@@ -284,6 +321,7 @@ async fn samples_travel_over_websocket_as_well() -> Result<()> {
         other.display()
     );
     let broker = Mosquitto::start(dir.path(), &lines).await?;
+    let _subscriber = Subscriber::through(&format!("--unix {}", other.display())).await?;
     let url = format!("http://127.0.0.1:{}", broker.port);
     let config = config(&url, state.path())?;
     let mut source = Counters::default().source();
