@@ -1,6 +1,6 @@
 //! The room put together: open the store, hand out its faces, run the writer.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread};
 
 use duckdb::Connection;
 use jiff::tz::TimeZone;
@@ -115,20 +115,14 @@ fn on_thread(
     let (finished, wait) = oneshot::channel::<()>();
     let spawned = thread::Builder::new().name(format!("komandorr-{name}")).spawn(move || {
         runtime.block_on(work());
-        drop(finished);
+        finished.send(())
     });
     async move {
-        match spawned {
-            // Its end, or its panic, drops the sender.
-            Ok(thread) => {
-                if wait.await.is_err() && !thread.is_finished() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                if thread.is_finished() && thread.join().is_err() {
-                    tracing::error!("a thread of the collector panicked");
-                }
-            }
-            Err(error) => tracing::error!(%error, "starting a thread of the collector"),
+        if let Err(error) = spawned {
+            tracing::error!(%error, "starting a thread of the collector");
+        } else if wait.await.is_err() {
+            // Only a panic drops the sender unused.
+            tracing::error!(thread = name, "a thread of the collector panicked");
         }
     }
 }

@@ -20,7 +20,6 @@ pub use service::{AgentState, InterfaceState, KEPT_SAMPLES, RecentSample};
 
 use crate::{
     batch::{Batch, Row},
-    bucket::{FIVE_MINUTES_MS, share_out},
     registry::Registry,
 };
 use fleet::Fleet;
@@ -140,19 +139,13 @@ impl Live {
         for row in &batch.rows {
             let service = state.services.entry(row.service_no).or_default();
             service.observe(row);
-            let sample = &row.sample;
-            service.count(sample.up, sample.down);
-            let shares = share_out(
-                row.ended_ms,
-                sample.interval_ms,
-                sample.up,
-                sample.down,
-                FIVE_MINUTES_MS,
-            );
-            for share in shares {
-                service.count_in_periods(&share, spans);
-            }
+            service.count(row.sample.up, row.sample.down);
             state.fleet.add(row);
+        }
+        // Shared out already, for the roll-up.
+        for (&(service_no, bucket_ms), part) in &batch.volumes {
+            let service = state.services.entry(service_no).or_default();
+            service.count_in_periods(bucket_ms, part, spans);
         }
         drop(state);
         self.version.send_modify(|version| *version += 1);

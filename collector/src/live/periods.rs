@@ -1,7 +1,5 @@
 //! Today and this month in the configured time zone.
 
-use std::sync::Arc;
-
 use jiff::{Timestamp, ToSpan, ZonedDateTime, tz::TimeZone};
 use parking_lot::RwLock;
 
@@ -40,12 +38,12 @@ impl Spans {
 #[derive(Debug)]
 pub(super) struct Periods {
     zone: TimeZone,
-    known: Arc<RwLock<Spans>>,
+    known: RwLock<Spans>,
 }
 
 impl Periods {
     pub(super) fn new(zone: TimeZone) -> Self {
-        Self { zone, known: Arc::default() }
+        Self { zone, known: RwLock::default() }
     }
 
     pub(super) fn zone(&self) -> &TimeZone {

@@ -7,8 +7,8 @@ use komandorr_wire::Interface;
 
 use super::{StoredVolumes, Volume, periods::Spans};
 use crate::{
-    batch::Row,
-    bucket::{Share, speed},
+    batch::{Row, VolumePart},
+    bucket::speed,
 };
 
 /// How many of a service's last samples are kept in memory, as in the seed.
@@ -154,8 +154,8 @@ impl ServiceLive {
         self.total.add(up, down);
     }
 
-    /// Adds a five-minute share to today and this month where it lies in them.
-    pub(super) fn count_in_periods(&mut self, share: &Share, spans: Spans) {
+    /// Adds a part of a five-minute bucket to today and this month where it lies in them.
+    pub(super) fn count_in_periods(&mut self, bucket_ms: i64, part: &VolumePart, spans: Spans) {
         let periods = [
             (&mut self.today, spans.day_ms, spans.next_day_ms),
             (&mut self.month, spans.month_ms, spans.next_month_ms),
@@ -164,8 +164,8 @@ impl ServiceLive {
             if *start_ms != from_ms {
                 (*start_ms, *volume) = (from_ms, Volume::default());
             }
-            if (from_ms..to_ms).contains(&share.bucket_ms) {
-                volume.add(share.up, share.down);
+            if (from_ms..to_ms).contains(&bucket_ms) {
+                volume.add(part.up, part.down);
             }
         }
     }

@@ -1,9 +1,18 @@
 //! Starting and stopping: what is wrong is said in one line, and the exit code
 //! tells it to scripts.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, path::Path};
 
 use crate::support::{Server, complaint, run};
+
+/// Starts on free ports with one setting that cannot be; what it says of it.
+async fn refused(setting: &str, folder: &Path) -> anyhow::Result<String> {
+    let free = ["http.listen=127.0.0.1:0", "mqtt.listen=127.0.0.1:0", "log.filter=off", setting];
+    let arguments: Vec<&str> = free.into_iter().flat_map(|setting| ["--set", setting]).collect();
+    let output = run(&arguments, folder).await?;
+    assert_eq!(output.status.code(), Some(1));
+    complaint(&output)
+}
 
 #[tokio::test]
 async fn a_taken_port_names_the_setting() -> anyhow::Result<()> {
@@ -24,19 +33,7 @@ async fn a_taken_port_names_the_setting() -> anyhow::Result<()> {
 async fn an_unwritable_data_folder_is_named() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     // Not even root can make a folder there.
-    let arguments = [
-        "--set",
-        "storage.path=/proc/komandorr/komandorr.duckdb",
-        "--set",
-        "http.listen=127.0.0.1:0",
-        "--set",
-        "mqtt.listen=127.0.0.1:0",
-        "--set",
-        "log.filter=off",
-    ];
-    let output = run(&arguments, folder.path()).await?;
-    assert_eq!(output.status.code(), Some(1));
-    let complaint = complaint(&output)?;
+    let complaint = refused("storage.path=/proc/komandorr/komandorr.duckdb", folder.path()).await?;
     assert!(
         complaint.contains("/proc/komandorr") && complaint.contains("storage.path"),
         "{complaint}"
@@ -49,17 +46,7 @@ async fn a_database_of_another_program_stops_the_start() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join("data"))?;
     std::fs::write(folder.path().join("data/komandorr.duckdb"), "no database at all".repeat(1000))?;
-    let arguments = [
-        "--set",
-        "http.listen=127.0.0.1:0",
-        "--set",
-        "mqtt.listen=127.0.0.1:0",
-        "--set",
-        "log.filter=off",
-    ];
-    let output = run(&arguments, folder.path()).await?;
-    assert_eq!(output.status.code(), Some(1));
-    let complaint = complaint(&output)?;
+    let complaint = refused("storage.path=data/komandorr.duckdb", folder.path()).await?;
     assert!(complaint.contains("data/komandorr.duckdb"), "{complaint}");
     Ok(())
 }
