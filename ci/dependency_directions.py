@@ -10,6 +10,7 @@ import sys
 ROOMS = {
     "komandorr-wire": set(),
     "komandorr-config": set(),
+    "komandorr-bench": {"komandorr-wire"},
     "komandorr-broker": {"komandorr-wire", "komandorr-config"},
     "komandorr-agent": {"komandorr-wire", "komandorr-config"},
     "komandorr-collector": {"komandorr-wire", "komandorr-config"},
@@ -25,7 +26,7 @@ THIRD_PARTIES = {
     "duckdb": {"komandorr-collector"},
     "libduckdb-sys": {"komandorr-collector"},
     "rumqttd": {"komandorr-broker"},
-    "rumqttc": {"komandorr-agent", "komandorr-collector"},
+    "rumqttc": {"komandorr-agent", "komandorr-bench", "komandorr-collector"},
     "axum": {"komandorr-web"},
     "askama": {"komandorr-web"},
     "sysinfo": {"komandorr-agent"},

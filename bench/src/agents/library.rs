@@ -1,0 +1,160 @@
+//! An agent on rumqttc, the library that komandorr-agent itself uses.
+
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use komandorr_wire::topic;
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet, QoS,
+    TlsConfiguration, Transport,
+};
+use tokio::time::{sleep, sleep_until};
+
+use super::{Agent, Outcome, PAUSE, Plan, patience};
+use crate::tally::{Tally, unix_ms};
+
+/// Requests that may wait inside the client.
+const WAITING: usize = 100;
+
+/// What the publishing and the polling half share.
+#[derive(Default)]
+struct Shared {
+    /// Messages given to the client.
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+    /// When each message that is not written yet was due.
+    due: Mutex<VecDeque<Instant>>,
+}
+
+/// Publishes until the run stops.
+pub(super) async fn run(plan: Arc<Plan>, tally: Arc<Tally>, agent: Agent) -> Outcome {
+    let (client, events) = client(&plan, &agent);
+    let shared = Shared::default();
+    let work = async {
+        let publish = publish(&plan, &tally, &agent, &client, &shared);
+        let poll = poll(&plan, &tally, &agent, events, &shared);
+        tokio::join!(publish, poll);
+    };
+    let mut patience = pin!(patience(&tally));
+    tokio::select! {
+        () = work => {}
+        () = &mut patience => tally.trouble("PUBACKs did not come in time".to_owned()),
+    }
+    let samples = u64::from(plan.array);
+    Outcome {
+        service: agent.service,
+        sent: shared.sent.load(Relaxed) * samples,
+        acknowledged: shared.acknowledged.load(Relaxed) * samples,
+    }
+}
+
+fn client(plan: &Plan, agent: &Agent) -> (AsyncClient, EventLoop) {
+    let place = &plan.dialler.place;
+    let host = if place.carrier.web_socket { place.to_string() } else { place.host.clone() };
+    let mut options = MqttOptions::new(&agent.identity, host, place.port);
+    let tls = plan.dialler.tls.clone().map(TlsConfiguration::Rustls);
+    options.set_transport(match (place.carrier.web_socket, tls) {
+        (false, None) => Transport::Tcp,
+        (true, None) => Transport::Ws,
+        (false, Some(tls)) => Transport::Tls(tls),
+        (true, Some(tls)) => Transport::Wss(tls),
+    });
+    options.set_keep_alive(Duration::from_secs(plan.keep_alive().into()));
+    options.set_inflight(plan.window);
+    options.set_max_packet_size(1 << 20, 1 << 20);
+    if let Some(credential) = &agent.credential {
+        options.set_credentials(&credential.user, &credential.password);
+    }
+    let (client, mut events) = AsyncClient::new(options, WAITING);
+    let mut network = NetworkOptions::new();
+    // Without it Nagle's algorithm waits for delayed acknowledgements.
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
+    (client, events)
+}
+
+async fn publish(plan: &Plan, tally: &Tally, agent: &Agent, client: &AsyncClient, shared: &Shared) {
+    let (topic, template) = (topic::traffic(&agent.service), agent.template(plan));
+    let qos = if plan.qos > 0 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+    tally.begin.cancelled().await;
+    let begun = tally.begun();
+    let mut next = 0;
+    while !tally.stopping.is_cancelled() {
+        if let Some(due) = plan.due(begun, agent.number, next) {
+            tokio::select! {
+                () = sleep_until(due.into()) => {}
+                () = tally.stopping.cancelled() => break,
+            }
+            if let Ok(mut waiting) = shared.due.lock() {
+                waiting.push_back(due);
+            }
+        }
+        let mut payload = Vec::with_capacity(template.len());
+        template.write(&mut payload, 1 + next * u64::from(plan.array), unix_ms());
+        let publish = client.publish(&topic, qos, false, payload);
+        tokio::select! {
+            done = publish => if done.is_err() { break },
+            () = tally.stopping.cancelled() => break,
+        }
+        next += 1;
+        shared.sent.store(next, Relaxed);
+    }
+}
+
+async fn poll(plan: &Plan, tally: &Tally, agent: &Agent, mut events: EventLoop, shared: &Shared) {
+    let mut flying = VecDeque::new();
+    let mut connected = false;
+    // The first connection waits for its turn like those of all the others.
+    let mut turn = plan.connecting.acquire().await.ok();
+    loop {
+        let done = shared.acknowledged.load(Relaxed) >= shared.sent.load(Relaxed);
+        let stopping = tally.stopping.is_cancelled();
+        if stopping && done {
+            return;
+        }
+        let event = tokio::select! {
+            event = events.poll() => event,
+            () = sleep(PAUSE), if stopping => continue,
+            () = tally.stopping.cancelled(), if !stopping => continue,
+        };
+        match event {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                turn = None;
+                if !connected {
+                    tally.connected.fetch_add(1, Relaxed);
+                }
+                connected = true;
+            }
+            Ok(Event::Outgoing(Outgoing::Publish(_))) => {
+                let due = shared.due.lock().ok().and_then(|mut due| due.pop_front());
+                flying.push_back(due.unwrap_or_else(Instant::now));
+                if plan.qos == 0 {
+                    settle(plan, tally, agent, shared, flying.pop_front());
+                }
+            }
+            Ok(Event::Incoming(Packet::PubAck(_))) => {
+                settle(plan, tally, agent, shared, flying.pop_front());
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tally.broken.fetch_add(1, Relaxed);
+                tally.trouble(error.to_string());
+                sleep(PAUSE).await;
+            }
+        }
+        drop(turn.take_if(|_| connected));
+    }
+}
+
+fn settle(plan: &Plan, tally: &Tally, agent: &Agent, shared: &Shared, since: Option<Instant>) {
+    shared.acknowledged.fetch_add(1, Relaxed);
+    let waited = since.map(|since| since.elapsed()).unwrap_or_default();
+    tally.acknowledge(agent.number, (1, u64::from(plan.array)), waited);
+}
