@@ -30,6 +30,7 @@ THIRD_PARTIES = {
     "axum": {"komandorr-web"},
     "askama": {"komandorr-web"},
     "sysinfo": {"komandorr-agent"},
+    "rmp": {"komandorr-wire"},
     "rmp-serde": {"komandorr-wire"},
 }
 

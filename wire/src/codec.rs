@@ -1,9 +1,10 @@
 //! Samples as MessagePack: maps with string keys, one sample or an array.
 
 mod read;
+mod value;
 mod write;
 
-use crate::{InvalidSample, MAX_SAMPLES_PER_PAYLOAD, Sample};
+use crate::{InvalidSample, Sample};
 
 pub use write::{encode, encode_one};
 
@@ -67,10 +68,14 @@ impl DecodeError {
 /// Decodes a payload: one sample, or an array of 1 to 1000. Refused whole when
 /// anything in it is not valid; never panics, whatever the bytes.
 pub fn decode(payload: &[u8]) -> Result<Vec<Sample>, DecodeError> {
-    let samples = read::payload(payload)?;
-    if samples.is_empty() || samples.len() > MAX_SAMPLES_PER_PAYLOAD {
-        return Err(DecodeError::Count(samples.len()));
-    }
-    samples.iter().try_for_each(Sample::validate)?;
+    let mut samples = Vec::new();
+    decode_into(payload, &mut samples)?;
     Ok(samples)
+}
+
+/// The same, appended to a list; gives their number. On an error the list is
+/// as it was.
+pub fn decode_into(payload: &[u8], samples: &mut Vec<Sample>) -> Result<usize, DecodeError> {
+    let before = samples.len();
+    read::payload(payload, samples).inspect_err(|_refused| samples.truncate(before))
 }

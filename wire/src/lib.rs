@@ -7,7 +7,7 @@ mod sample;
 mod service;
 pub mod topic;
 
-pub use codec::{DecodeError, decode, encode, encode_one};
+pub use codec::{DecodeError, decode, decode_into, encode, encode_one};
 pub use delivery::{Delivery, Message, Outcome, Settle};
 pub use sample::{
     AgentSeq, Interface, InvalidSample, MAX_INTERFACES, MAX_INTERVAL_MS, MAX_SAMPLES_PER_PAYLOAD,

@@ -1,268 +1,165 @@
-//! Decoding. By hand over serde's map access rather than derived: a derived
-//! struct would also take a positional array, and could not name the key.
+//! Decoding, by hand over single values: a profile of the whole path asked for
+//! it, and errors can name the key that is wrong.
 
-use std::{fmt, io::Cursor, marker::PhantomData};
-
-use rmp_serde::decode::Error as RmpError;
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+use super::{
+    DecodeError,
+    value::{Fault, Values},
 };
-
-use super::DecodeError;
 use crate::{AgentSeq, Interface, MAX_INTERFACES, MAX_SAMPLES_PER_PAYLOAD, SCHEMA_VERSION, Sample};
 
 /// Nesting in unknown keys that is still skipped; deeper is refused before it
 /// can exhaust a thread's stack.
 const MAX_DEPTH: usize = 32;
 
-/// Reads a payload's samples, without checking their bounds.
-pub(super) fn payload(bytes: &[u8]) -> Result<Vec<Sample>, DecodeError> {
-    let first = *bytes.first().ok_or(DecodeError::Empty)?;
-    let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(bytes));
-    deserializer.set_max_depth(MAX_DEPTH);
-    let raw = match first {
-        0x80..=0x8f | 0xde | 0xdf => vec![RawSample::deserialize(&mut deserializer)],
-        0x90..=0x9f | 0xdc | 0xdd => {
-            let list = List::<RawSample, MAX_SAMPLES_PER_PAYLOAD>::deserialize(&mut deserializer)
-                .map_err(malformed)?;
-            match list.excess {
-                Some(count) => return Err(DecodeError::Count(count)),
-                None => list.items.into_iter().map(Ok).collect(),
-            }
-        }
+/// Appends a payload's samples to a list and says how many they are; on an
+/// error it may have appended some of them.
+pub(super) fn payload(bytes: &[u8], samples: &mut Vec<Sample>) -> Result<usize, DecodeError> {
+    let mut values = Values(bytes);
+    let count = match *bytes.first().ok_or(DecodeError::Empty)? {
+        0x80..=0x8f | 0xde | 0xdf => 1,
+        0x90..=0x9f | 0xdc | 0xdd => count(&mut values)?,
         _ => return Err(DecodeError::NotASample),
     };
-    let samples =
-        raw.into_iter().map(|raw| raw.map_err(malformed)?.finish()).collect::<Result<_, _>>()?;
-    let read = usize::try_from(deserializer.position()).unwrap_or(usize::MAX);
-    match bytes.len().saturating_sub(read) {
-        0 => Ok(samples),
+    for _ in 0..count {
+        let sample = sample(&mut values)?;
+        sample.validate()?;
+        samples.push(sample);
+    }
+    match values.0.len() {
+        0 => Ok(count),
         left => Err(DecodeError::Trailing(left)),
     }
 }
 
-fn malformed(error: RmpError) -> DecodeError {
-    DecodeError::Malformed(match error {
-        RmpError::Uncategorized(message) => message,
-        RmpError::InvalidMarkerRead(_) | RmpError::InvalidDataRead(_) => "it ends too early".into(),
-        other => other.to_string(),
-    })
-}
-
-/// A list that is read up to a length; a longer one is refused without
-/// keeping its items.
-struct List<T, const MAX: usize> {
-    items: Vec<T>,
-    excess: Option<usize>,
-}
-
-impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items<T, const MAX: usize>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Items<T, MAX> {
-            type Value = List<T, MAX>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut items = Vec::new();
-                while items.len() < MAX {
-                    match seq.next_element()? {
-                        Some(item) => items.push(item),
-                        None => return Ok(List { items, excess: None }),
-                    }
-                }
-                let mut count = MAX;
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    count += 1;
-                }
-                Ok(List { items, excess: (count > MAX).then_some(count) })
-            }
-        }
-
-        deserializer.deserialize_seq(Items(PhantomData))
+/// The length of an array of samples. One that is too long is told from one
+/// that only says so.
+fn count(values: &mut Values<'_>) -> Result<usize, DecodeError> {
+    let length = values.array().map_err(malformed)?;
+    let count = usize::try_from(length).unwrap_or(usize::MAX);
+    if (1..=MAX_SAMPLES_PER_PAYLOAD).contains(&count) {
+        return Ok(count);
     }
+    (0..length).try_for_each(|_| values.skip(MAX_DEPTH)).map_err(malformed)?;
+    Err(DecodeError::Count(count))
 }
 
 /// What a map held, before it is known to be complete.
 #[derive(Default)]
-struct RawSample {
-    version: Option<u64>,
-    up: Option<u64>,
-    down: Option<u64>,
-    interval_ms: Option<u64>,
+struct Draft {
+    version: u64,
     agent: Option<Box<str>>,
     seq: Option<u64>,
-    /// Everything that needs no second look.
     sample: Sample,
 }
 
-impl RawSample {
-    fn finish(self) -> Result<Sample, DecodeError> {
-        match self.version.ok_or(DecodeError::Missing("v"))? {
-            SCHEMA_VERSION => {}
-            other => return Err(DecodeError::Version(other)),
-        }
-        let agent = match (self.agent, self.seq) {
-            (Some(agent), seq) => Some(AgentSeq { agent, seq }),
-            (None, None) => None,
-            (None, Some(_)) => return Err(DecodeError::Missing("agent")),
-        };
-        Ok(Sample {
-            up: self.up.ok_or(DecodeError::Missing("up"))?,
-            down: self.down.ok_or(DecodeError::Missing("down"))?,
-            interval_ms: self.interval_ms.ok_or(DecodeError::Missing("dt"))?,
-            agent,
-            ..self.sample
-        })
+/// The place of `v`.
+const VERSION: u8 = 0;
+/// Those keys that must be there, with their places in [`Seen`].
+const REQUIRED: [(u8, &str); 4] = [(VERSION, "v"), (1, "up"), (2, "down"), (3, "dt")];
+
+/// Which keys a map had: a bit for each, by its place.
+type Seen = u16;
+
+fn sample(values: &mut Values<'_>) -> Result<Sample, DecodeError> {
+    let mut draft = Draft::default();
+    let seen = map(values, |key, values| draft.take(key, values)).map_err(malformed)?;
+    let Draft { version, agent, seq, mut sample } = draft;
+    let missing = REQUIRED.iter().find(|(place, _)| seen & (1 << place) == 0);
+    match missing {
+        Some(&(VERSION, key)) => return Err(DecodeError::Missing(key)),
+        // Of another version nothing else is known.
+        _ if version != SCHEMA_VERSION => return Err(DecodeError::Version(version)),
+        Some((_, key)) => return Err(DecodeError::Missing(key)),
+        None => {}
     }
+    sample.agent = match (agent, seq) {
+        (Some(agent), seq) => Some(AgentSeq { agent, seq }),
+        (None, None) => None,
+        (None, Some(_)) => return Err(DecodeError::Missing("agent")),
+    };
+    Ok(sample)
 }
 
-/// A map whose keys a type takes one by one.
-trait Keyed: Default {
-    /// The keys it knows.
-    const KEYS: &'static [&'static str];
-
-    /// Takes the value of one of its keys.
-    fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+/// Reads a map whose known keys `take` takes, in any order, each saying its
+/// place; unknown ones are skipped, doubled ones refused.
+fn map(
+    values: &mut Values<'_>,
+    mut take: impl FnMut(&[u8], &mut Values<'_>) -> Result<Option<u8>, Fault>,
+) -> Result<Seen, Fault> {
+    let mut seen: Seen = 0;
+    for _ in 0..values.map()? {
+        let key = values.raw_text()?;
+        let within =
+            |what: &str| Fault::Within(format!("`{}`{what}", String::from_utf8_lossy(key)));
+        match take(key, values).map_err(|fault| within(&format!(": {fault}")))? {
+            Some(place) if seen & (1 << place) != 0 => return Err(within(" stands twice")),
+            Some(place) => seen |= 1 << place,
+            None if std::str::from_utf8(key).is_err() => return Err(Fault::Utf8),
+            None => values.skip(MAX_DEPTH)?,
+        }
+    }
+    Ok(seen)
 }
 
-impl Keyed for RawSample {
-    const KEYS: &'static [&'static str] = &[
-        "v",
-        "up",
-        "down",
-        "dt",
-        "ts",
-        "agent",
-        "seq",
-        "boot",
-        "up_total",
-        "down_total",
-        "cap",
-        "cpu",
-        "mem",
-        "gap",
-        "ifs",
-    ];
+/// Keeps a key's value and says the key's place.
+fn set<T>(slot: &mut T, value: T, place: u8) -> u8 {
+    *slot = value;
+    place
+}
 
-    fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+impl Draft {
+    fn take(&mut self, key: &[u8], values: &mut Values<'_>) -> Result<Option<u8>, Fault> {
         let sample = &mut self.sample;
-        match key {
-            "v" => self.version = Some(map.next_value()?),
-            "up" => self.up = Some(map.next_value()?),
-            "down" => self.down = Some(map.next_value()?),
-            "dt" => self.interval_ms = Some(map.next_value()?),
-            "ts" => sample.ended_ms = map.next_value()?,
-            "agent" => self.agent = map.next_value()?,
-            "seq" => self.seq = map.next_value()?,
-            "boot" => sample.boot = map.next_value()?,
-            "up_total" => sample.up_total = map.next_value()?,
-            "down_total" => sample.down_total = map.next_value()?,
-            "cap" => sample.capacity = map.next_value()?,
-            "cpu" => sample.cpu_percent = map.next_value()?,
-            "mem" => sample.memory_percent = map.next_value()?,
-            "gap" => sample.gap = map.next_value::<Option<bool>>()?.unwrap_or_default(),
-            "ifs" => {
-                let list: List<Entry<Interface>, MAX_INTERFACES> = map.next_value()?;
-                if list.excess.is_some() {
-                    return Err(Error::custom("more than 4096 interfaces"));
-                }
-                sample.interfaces = list.items.into_iter().map(|entry| entry.0).collect();
-            }
-            _ => {}
-        }
-        Ok(())
+        Ok(Some(match key {
+            b"v" => set(&mut self.version, values.uint()?, VERSION),
+            b"up" => set(&mut sample.up, values.uint()?, 1),
+            b"down" => set(&mut sample.down, values.uint()?, 2),
+            b"dt" => set(&mut sample.interval_ms, values.uint()?, 3),
+            b"ts" => set(&mut sample.ended_ms, values.maybe(Values::int)?, 4),
+            b"agent" => set(&mut self.agent, values.maybe(Values::text)?.map(Into::into), 5),
+            b"seq" => set(&mut self.seq, values.maybe(Values::uint)?, 6),
+            b"boot" => set(&mut sample.boot, values.maybe(Values::text)?.map(Into::into), 7),
+            b"up_total" => set(&mut sample.up_total, values.maybe(Values::uint)?, 8),
+            b"down_total" => set(&mut sample.down_total, values.maybe(Values::uint)?, 9),
+            b"cap" => set(&mut sample.capacity, values.maybe(Values::uint)?, 10),
+            b"cpu" => set(&mut sample.cpu_percent, values.maybe(Values::float)?, 11),
+            b"mem" => set(&mut sample.memory_percent, values.maybe(Values::float)?, 12),
+            b"gap" => set(&mut sample.gap, values.maybe(Values::flag)?.unwrap_or_default(), 13),
+            b"ifs" => set(&mut sample.interfaces, interfaces(values)?, 14),
+            _ => return Ok(None),
+        }))
     }
 }
 
-impl Keyed for Interface {
-    const KEYS: &'static [&'static str] =
-        &["name", "role", "up", "down", "up_total", "down_total", "counted"];
+fn interfaces(values: &mut Values<'_>) -> Result<Vec<Interface>, Fault> {
+    let count = values.array()?;
+    if usize::try_from(count).is_ok_and(|count| count > MAX_INTERFACES) {
+        return Err(Fault::Not("a list of at most 4096 interfaces"));
+    }
+    let interface = |_| {
+        let mut interface = Interface::default();
+        map(values, |key, values| interface.take(key, values))?;
+        Ok(interface)
+    };
+    (0..count).map(interface).collect()
+}
 
-    fn take<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "name" => self.name = map.next_value()?,
-            "role" => self.role = map.next_value()?,
-            "up" => self.up = map.next_value()?,
-            "down" => self.down = map.next_value()?,
-            "up_total" => self.up_total = map.next_value()?,
-            "down_total" => self.down_total = map.next_value()?,
-            "counted" => self.counted = map.next_value()?,
-            _ => {}
-        }
-        Ok(())
+impl Interface {
+    fn take(&mut self, key: &[u8], values: &mut Values<'_>) -> Result<Option<u8>, Fault> {
+        Ok(Some(match key {
+            b"name" => set(&mut self.name, values.text()?.into(), 0),
+            b"role" => set(&mut self.role, values.text()?.into(), 1),
+            b"up" => set(&mut self.up, values.uint()?, 2),
+            b"down" => set(&mut self.down, values.uint()?, 3),
+            b"up_total" => set(&mut self.up_total, values.maybe(Values::uint)?, 4),
+            b"down_total" => set(&mut self.down_total, values.maybe(Values::uint)?, 5),
+            b"counted" => set(&mut self.counted, values.flag()?, 6),
+            _ => return Ok(None),
+        }))
     }
 }
 
-/// Reads any [`Keyed`] type from a map: keys in any order, unknown ones
-/// skipped, doubled ones refused.
-struct Entry<T>(T);
-
-impl<'de> Deserialize<'de> for RawSample {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Entry::deserialize(deserializer).map(|entry| entry.0)
-    }
-}
-
-impl<'de, T: Keyed> Deserialize<'de> for Entry<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-
-        impl<'de, T: Keyed> Visitor<'de> for Fields<T> {
-            type Value = Entry<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map with string keys")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut value = T::default();
-                let mut seen = Vec::with_capacity(T::KEYS.len());
-                while let Some(key) = map.next_key_seed(Known(T::KEYS))? {
-                    let Some(key) = key else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    if seen.contains(&key) {
-                        return Err(Error::custom(format_args!("`{key}` stands twice")));
-                    }
-                    seen.push(key);
-                    value
-                        .take(key, &mut map)
-                        .map_err(|error| Error::custom(format_args!("`{key}`: {error}")))?;
-                }
-                Ok(Entry(value))
-            }
-        }
-
-        deserializer.deserialize_map(Fields(PhantomData))
-    }
-}
-
-/// Reads a key as one of those that a type knows, without keeping its text.
-struct Known(&'static [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for Known {
-    type Value = Option<&'static str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Known {
-    type Value = Option<&'static str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string as key")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|&&key| key == text).copied())
-    }
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn malformed(fault: Fault) -> DecodeError {
+    DecodeError::Malformed(fault.to_string())
 }
