@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
+use komandorr_config::guesses::SlowDown;
 use komandorr_wire::{Delivery, Outcome, ServiceId};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -12,7 +13,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admission::{Admission, SlowDown},
+    admission::Admission,
     config::Config,
     connection,
     core::Core,

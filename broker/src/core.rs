@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use komandorr_config::guesses::SlowDown;
 use komandorr_wire::{Delivery, Message, Outcome, ServiceId, Settle, topic::Topic};
 use parking_lot::Mutex;
 use tokio::{
@@ -15,7 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admission::{Admission, SlowDown},
+    admission::Admission,
     config::Config,
     fanout::{Envelope, Fanout, feed::Kind},
     gate::Gatekeeper,

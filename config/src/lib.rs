@@ -1,6 +1,7 @@
 //! Settings (default < file < environment < flag), the units in which people
-//! write them, secrets that cannot be printed, and logging.
+//! write them, secrets that cannot be printed and are slow to guess, and logging.
 
+pub mod guesses;
 #[cfg(feature = "load")]
 mod load;
 pub mod logging;

@@ -13,6 +13,7 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
+use komandorr_config::guesses::Address;
 use komandorr_wire::topic::Topic;
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
     session::{LastWill, Session},
 };
 use crate::{
-    admission::{Address, Place},
+    admission::Place,
     core::Core,
     gate::{Denied, Door, Identity},
     metrics::{Client, Refused},
