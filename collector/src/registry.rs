@@ -1,10 +1,16 @@
-//! The registered services and the credentials of agents and readers: kept in
-//! DuckDB, answered from memory.
+//! The registered services, the credentials of agents, readers and scripts, and
+//! the administrator's password and sessions: kept in DuckDB, answered from memory.
 
 mod credential;
+mod password;
 mod persist;
+mod session;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use duckdb::Connection;
 use jiff::Timestamp;
@@ -13,6 +19,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 pub use credential::{Credential, Role, Token};
+pub use password::ADMIN;
+use password::Password;
+pub use session::{LONGEST_SESSION, Session};
 
 /// A registered service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +95,20 @@ pub struct Registry {
     connection: Mutex<Connection>,
     services: RwLock<BTreeMap<ServiceId, Arc<Service>>>,
     credentials: RwLock<Vec<Credential>>,
+    password: Password,
+    /// By the hash of the cookie's token.
+    sessions: RwLock<HashMap<String, Session>>,
     version: watch::Sender<u64>,
+    revoked: OnceLock<Revoked>,
+}
+
+/// Told of credentials that are no longer valid.
+struct Revoked(Box<dyn Fn(&Credential) + Send + Sync>);
+
+impl fmt::Debug for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Revoked")
+    }
 }
 
 impl Registry {
@@ -94,13 +116,36 @@ impl Registry {
     pub(crate) fn load(connection: Connection) -> duckdb::Result<Self> {
         let services = persist::services(&connection)?;
         let credentials = persist::credentials(&connection)?;
+        let password = Password::new(persist::password_hash(&connection, ADMIN)?);
+        let sessions = persist::sessions(&connection)?;
+        let by_hash = sessions.into_iter().map(|s| (s.hash.clone(), s)).collect();
         let by_id = services.into_iter().map(|s| (s.id.clone(), Arc::new(s))).collect();
         Ok(Self {
             connection: Mutex::new(connection),
             services: RwLock::new(by_id),
             credentials: RwLock::new(credentials),
+            password,
+            sessions: RwLock::new(by_hash),
             version: watch::Sender::new(0),
+            revoked: OnceLock::new(),
         })
+    }
+
+    /// Has somebody told of every credential that is taken back, be it that its
+    /// service is removed or that another takes its place: connections that it
+    /// opened can be closed. The first call counts.
+    pub fn when_revoked(&self, told: impl Fn(&Credential) + Send + Sync + 'static) {
+        if self.revoked.set(Revoked(Box::new(told))).is_err() {
+            tracing::debug!("somebody else is told of revoked credentials");
+        }
+    }
+
+    /// Forgets the credentials that go, and tells of them.
+    fn drop_credentials(&self, goes: impl Fn(&Credential) -> bool) {
+        let gone: Vec<_> = self.credentials.write().extract_if(.., |c| goes(c)).collect();
+        if let Some(Revoked(told)) = self.revoked.get() {
+            gone.iter().for_each(told);
+        }
     }
 
     /// A number that changes with every change of a service.
@@ -116,6 +161,11 @@ impl Registry {
     /// One service.
     pub fn get(&self, id: &str) -> Option<Arc<Service>> {
         self.services.read().get(id).cloned()
+    }
+
+    /// The service of a number of the store.
+    pub fn by_number(&self, number: i32) -> Option<Arc<Service>> {
+        self.services.read().values().find(|service| service.number == number).cloned()
     }
 
     /// How many services there are.
@@ -193,7 +243,7 @@ impl Registry {
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
         persist::remove(&connection, old.number)?;
         self.services.write().remove(id);
-        self.credentials.write().retain(|known| known.service_no != Some(old.number));
+        self.drop_credentials(|known| known.service_no == Some(old.number));
         self.changed();
         Ok(())
     }

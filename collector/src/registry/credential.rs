@@ -1,4 +1,4 @@
-//! Tokens of agents and readers: shown once, kept as hashes.
+//! Tokens of agents, readers and scripts: shown once, kept as hashes.
 
 use std::{fmt, time::Duration};
 
@@ -12,6 +12,9 @@ use super::{Registry, RegistryError, persist};
 /// Random bytes in a token: more than anybody can guess.
 const TOKEN_BYTES: usize = 32;
 
+/// The roles of scripts.
+const SCRIPTS: [Role; 2] = [Role::ApiRead, Role::ApiManage];
+
 /// A token in plain text, for the one moment in which it is shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -23,12 +26,18 @@ pub enum Role {
     Agent,
     /// Reads one service, or all.
     Reader,
+    /// A script that reads everything.
+    ApiRead,
+    /// A script that reads and changes everything.
+    ApiManage,
+    /// The operator's commands on this machine; never stored.
+    Operator,
 }
 
 /// A credential that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// An agent's service id, or a reader's name.
+    /// An agent's service id, or the name of a reader or script.
     pub name: String,
     /// What it allows.
     pub role: Role,
@@ -43,7 +52,7 @@ pub struct Credential {
 }
 
 impl Token {
-    fn random() -> Self {
+    pub(super) fn random() -> Self {
         let bytes: [u8; TOKEN_BYTES] = rand::random();
         Self(format!("kmd_{}", hex(&bytes)))
     }
@@ -61,17 +70,26 @@ impl fmt::Debug for Token {
 }
 
 impl Role {
-    /// The word for it in the database.
-    pub(super) fn as_str(self) -> &'static str {
+    /// The word for it, in the database too.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Agent => "agent",
             Self::Reader => "reader",
+            Self::ApiRead => "api-read",
+            Self::ApiManage => "api-manage",
+            Self::Operator => "operator",
         }
+    }
+
+    /// The role of a word in the database.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        let all = [Self::Agent, Self::Reader, Self::ApiRead, Self::ApiManage];
+        all.into_iter().find(|role| role.as_str() == word)
     }
 }
 
 /// A token has 256 random bits, so a plain hash is as good as a slow one.
-fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }
 
@@ -100,12 +118,11 @@ impl Registry {
         let until = Timestamp::now().checked_add(grace).unwrap_or(Timestamp::MAX);
         let connection = self.connection.lock();
         persist::replace_credential(&connection, &fresh, until)?;
-        let mut known = self.credentials.write();
-        for old in known.iter_mut().filter(|c| c.is(Role::Agent, id.as_str())) {
+        for old in self.credentials.write().iter_mut().filter(|c| c.is(Role::Agent, id.as_str())) {
             old.expires_at = Some(old.expires_at.map_or(until, |at| at.min(until)));
         }
-        known.retain(|credential| credential.valid(Timestamp::now()));
-        known.push(fresh);
+        self.drop_credentials(|credential| !credential.valid(Timestamp::now()));
+        self.credentials.write().push(fresh);
         Ok(token)
     }
 
@@ -119,15 +136,31 @@ impl Registry {
             let unknown = || RegistryError::Unknown(id.to_string());
             self.get(id.as_str()).map(|service| service.number).ok_or_else(unknown)
         });
+        self.grant(&[Role::Reader], Role::Reader, name, bound.transpose()?)
+    }
+
+    /// Makes a script's credential, which may change things or only read.
+    pub fn create_script(&self, name: &str, manages: bool) -> Result<Token, RegistryError> {
+        self.grant(&SCRIPTS, if manages { Role::ApiManage } else { Role::ApiRead }, name, None)
+    }
+
+    /// Makes a credential whose name is free among these roles.
+    fn grant(
+        &self,
+        among: &[Role],
+        role: Role,
+        name: &str,
+        service_no: Option<i32>,
+    ) -> Result<Token, RegistryError> {
         let connection = self.connection.lock();
-        if self.credentials.read().iter().any(|c| c.is(Role::Reader, name)) {
+        if self.credentials.read().iter().any(|c| c.is_one_of(among) && c.name == name) {
             return Err(RegistryError::Exists(name.to_owned()));
         }
         let token = Token::random();
         let fresh = Credential {
             name: name.to_owned(),
-            role: Role::Reader,
-            service_no: bound.transpose()?,
+            role,
+            service_no,
             hash: hash(token.expose()),
             created_at: Timestamp::now(),
             expires_at: None,
@@ -137,38 +170,74 @@ impl Registry {
         Ok(token)
     }
 
+    /// Lets in the operator's commands with a token from outside, as long as
+    /// this process runs.
+    pub fn admit_operator(&self, token: &str) {
+        self.credentials.write().push(Credential {
+            name: Role::Operator.as_str().to_owned(),
+            role: Role::Operator,
+            service_no: None,
+            hash: hash(token),
+            created_at: Timestamp::now(),
+            expires_at: None,
+        });
+    }
+
     /// Takes a reader's credential back.
     pub fn remove_reader(&self, name: &str) -> Result<(), RegistryError> {
+        self.revoke(&[Role::Reader], name)
+    }
+
+    /// Takes a script's credential back.
+    pub fn remove_script(&self, name: &str) -> Result<(), RegistryError> {
+        self.revoke(&SCRIPTS, name)
+    }
+
+    fn revoke(&self, roles: &[Role], name: &str) -> Result<(), RegistryError> {
         let connection = self.connection.lock();
-        if !self.credentials.read().iter().any(|c| c.is(Role::Reader, name)) {
+        let goes = |c: &Credential| c.is_one_of(roles) && c.name == name;
+        if !self.credentials.read().iter().any(goes) {
             return Err(RegistryError::Unknown(name.to_owned()));
         }
-        persist::remove_credential(&connection, Role::Reader, name)?;
-        self.credentials.write().retain(|credential| !credential.is(Role::Reader, name));
+        for role in roles {
+            persist::remove_credential(&connection, *role, name)?;
+        }
+        self.drop_credentials(goes);
         Ok(())
     }
 
-    /// The credentials of readers.
+    /// The credentials of readers, by name.
     pub fn readers(&self) -> Vec<Credential> {
+        self.of_roles(&[Role::Reader])
+    }
+
+    /// The credentials of scripts, by name.
+    pub fn scripts(&self) -> Vec<Credential> {
+        self.of_roles(&SCRIPTS)
+    }
+
+    fn of_roles(&self, roles: &[Role]) -> Vec<Credential> {
         let known = self.credentials.read();
-        known.iter().filter(|credential| credential.role == Role::Reader).cloned().collect()
+        let mut found: Vec<_> = known.iter().filter(|c| c.is_one_of(roles)).cloned().collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
     }
 
     /// Whether a text is the valid token of a service's agent.
     pub fn agent_may(&self, service: &str, token: &str) -> bool {
-        self.find(Role::Agent, service, token).is_some()
+        self.named(service, token).is_some_and(|credential| credential.role == Role::Agent)
     }
 
-    /// The reader's credential that name and token belong to.
-    pub fn reader(&self, name: &str, token: &str) -> Option<Credential> {
-        self.find(Role::Reader, name, token)
+    /// The credential that a name and a token belong to.
+    pub fn named(&self, name: &str, token: &str) -> Option<Credential> {
+        self.by_token(token).filter(|credential| credential.name == name)
     }
 
-    /// Compares with every credential of that name, in constant time each.
-    fn find(&self, role: Role, name: &str, token: &str) -> Option<Credential> {
+    /// The credential that a token belongs to, whatever its name.
+    pub fn by_token(&self, token: &str) -> Option<Credential> {
         let (now, given) = (Timestamp::now(), hash(token));
         let known = self.credentials.read();
-        let mut valid = known.iter().filter(|c| c.is(role, name) && c.valid(now));
+        let mut valid = known.iter().filter(|c| c.valid(now));
         valid.find(|c| c.hash.as_bytes().ct_eq(given.as_bytes()).into()).cloned()
     }
 }
@@ -176,6 +245,10 @@ impl Registry {
 impl Credential {
     fn is(&self, role: Role, name: &str) -> bool {
         self.role == role && self.name == name
+    }
+
+    fn is_one_of(&self, roles: &[Role]) -> bool {
+        roles.contains(&self.role)
     }
 
     fn valid(&self, now: Timestamp) -> bool {

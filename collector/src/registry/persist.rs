@@ -4,7 +4,7 @@ use duckdb::{Connection, Row, params};
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 
-use super::{Credential, Role, Service, ServiceDetails};
+use super::{Credential, Role, Service, ServiceDetails, Session};
 
 /// Kind of a service whose kind nobody named.
 const DEFAULT_KIND: &str = "server";
@@ -141,16 +141,18 @@ pub(super) fn credentials(connection: &Connection) -> duckdb::Result<Vec<Credent
          FROM credential",
     )?;
     let rows = statement.query_map([], |row| {
-        Ok(Credential {
+        // A role that this version does not know allows nothing: leave it out.
+        let Some(role) = Role::named(&row.get::<_, String>(1)?) else { return Ok(None) };
+        Ok(Some(Credential {
             name: row.get(0)?,
-            role: if row.get::<_, String>(1)? == "agent" { Role::Agent } else { Role::Reader },
+            role,
             service_no: row.get(2)?,
             hash: row.get(3)?,
             created_at: timestamp(row.get(4)?),
             expires_at: row.get::<_, Option<i64>>(5)?.map(timestamp),
-        })
+        }))
     })?;
-    rows.collect()
+    rows.filter_map(Result::transpose).collect()
 }
 
 pub(super) fn insert_credential(connection: &Connection, fresh: &Credential) -> duckdb::Result<()> {
@@ -201,6 +203,85 @@ pub(super) fn remove_credential(
 ) -> duckdb::Result<()> {
     connection
         .execute("DELETE FROM credential WHERE role = ? AND name = ?", params![role.as_str(), name])
+        .map(drop)
+}
+
+pub(super) fn password_hash(
+    connection: &Connection,
+    account: &str,
+) -> duckdb::Result<Option<String>> {
+    let mut statement = connection.prepare("SELECT password_hash FROM account WHERE name = ?")?;
+    let mut rows = statement.query_map([account], |row| row.get(0))?;
+    rows.next().transpose()
+}
+
+/// Sets an account's password; its sessions end.
+pub(super) fn set_password(
+    connection: &Connection,
+    account: &str,
+    hash: &str,
+    now: Timestamp,
+) -> duckdb::Result<()> {
+    connection.execute_batch("BEGIN")?;
+    let set = connection
+        .execute("DELETE FROM account WHERE name = ?", [account])
+        .and_then(|_| connection.execute("DELETE FROM session WHERE account = ?", [account]))
+        .and_then(|_| {
+            connection.execute(
+                "INSERT INTO account VALUES (?, ?, make_timestamp_ms(?))",
+                params![account, hash, now.as_millisecond()],
+            )
+        });
+    finish(connection, set.map(drop))
+}
+
+pub(super) fn sessions(connection: &Connection) -> duckdb::Result<Vec<Session>> {
+    let mut statement = connection.prepare(
+        "SELECT hash, account, client, epoch_ms(created_at), epoch_ms(last_seen_at) FROM session",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(Session {
+            hash: row.get(0)?,
+            account: row.get(1)?,
+            client: row.get(2)?,
+            created_at: timestamp(row.get(3)?),
+            last_seen_at: timestamp(row.get(4)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Makes these the sessions; there are few.
+pub(super) fn replace_sessions<'a>(
+    connection: &Connection,
+    mut sessions: impl Iterator<Item = &'a Session>,
+) -> duckdb::Result<()> {
+    connection.execute_batch("BEGIN")?;
+    let replaced = connection.execute("DELETE FROM session", []).and_then(|_| {
+        sessions.try_for_each(|session| {
+            connection
+                .execute(
+                    "INSERT INTO session VALUES (?, ?, ?, make_timestamp_ms(?), make_timestamp_ms(?))",
+                    params![
+                        session.hash,
+                        session.account,
+                        session.client,
+                        session.created_at.as_millisecond(),
+                        session.last_seen_at.as_millisecond()
+                    ],
+                )
+                .map(drop)
+        })
+    });
+    finish(connection, replaced)
+}
+
+pub(super) fn touch_session(connection: &Connection, session: &Session) -> duckdb::Result<()> {
+    connection
+        .execute(
+            "UPDATE session SET last_seen_at = make_timestamp_ms(?) WHERE hash = ?",
+            params![session.last_seen_at.as_millisecond(), session.hash],
+        )
         .map(drop)
 }
 

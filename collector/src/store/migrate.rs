@@ -3,7 +3,8 @@
 use duckdb::Connection;
 
 /// Every migration, in order; the schema's version is how many have run.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_login.sql")];
 
 /// How bringing the schema up to date went.
 #[derive(Debug, PartialEq, Eq)]

@@ -112,7 +112,7 @@ async fn credentials_work_rotate_and_survive_a_restart() -> anyhow::Result<()> {
     assert!(running.registry.agent_may("web-1", second.expose()));
     assert!(!running.registry.agent_may("web-2", second.expose()));
     assert!(!running.registry.agent_may("web-1", "kmd_guess"));
-    assert!(running.registry.reader("ha", reader.expose()).is_some());
+    assert!(running.registry.named("ha", reader.expose()).is_some());
     let third = running.registry.rotate_token(&id, std::time::Duration::ZERO)?;
     assert!(!running.registry.agent_may("web-1", second.expose()), "without grace it ends at once");
     assert!(running.registry.agent_may("web-1", third.expose()));
