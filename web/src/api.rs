@@ -1,6 +1,7 @@
 //! The API: handlers that read parameters, ask, and answer JSON.
 
 pub(crate) mod analytics;
+pub(crate) mod credentials;
 pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod services;

@@ -12,7 +12,7 @@ use axum::{
 use komandorr_collector::{read::ReadError, registry::RegistryError};
 use serde_json::json;
 
-use crate::{pages, site::Shared};
+use crate::{access, pages, site::Shared};
 
 /// A request that got no answer, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +22,25 @@ pub(crate) struct Failure {
     pub(crate) code: &'static str,
     /// For people.
     pub(crate) message: String,
+    /// After how many seconds it may go better.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// The same, to be tried again after some seconds.
+    pub(crate) fn after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Writes what an answer's head says of it.
+    pub(crate) fn head(&self, answer: &mut Response) {
+        if let Some(seconds) = self.retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
     }
 
     /// A parameter or field that cannot be used; the message names it.
@@ -105,7 +119,7 @@ impl IntoResponse for Failure {
 }
 
 /// Whether machines read what lies at this path.
-fn for_machines(path: &str) -> bool {
+pub(crate) fn for_machines(path: &str) -> bool {
     ["/api/", "/healthz", "/readyz", "/metrics", "/mqtt", "/assets/"]
         .iter()
         .any(|prefix| path.starts_with(prefix))
@@ -134,11 +148,14 @@ pub(crate) async fn dress(
     } else {
         pages::error::page(&site, &uri, &headers, &failure)
     };
-    // Headers that say how to do better (`Allow`) stay.
-    let allow = response.headers_mut().remove(header::ALLOW);
     let mut dressed = (status, body).into_response();
-    if let Some(allow) = allow {
+    // Headers that say how to do better.
+    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
         dressed.headers_mut().insert(header::ALLOW, allow);
+    }
+    failure.head(&mut dressed);
+    if status == StatusCode::UNAUTHORIZED {
+        access::challenge(&headers, dressed.headers_mut());
     }
     dressed
 }

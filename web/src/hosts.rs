@@ -10,19 +10,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{error::Failure, site::Shared};
+use crate::{error::Failure, peer::Peer, site::Shared};
 
 /// Answers any name: for whoever has another guard before the site.
 const ANY: &str = "*";
 
-/// Refuses requests for names that are not ours.
+/// Refuses requests for names that are not ours, where nothing but the name
+/// tells a visitor from a page elsewhere: with whoever is trusted for being on
+/// this machine. Everybody else shows a credential, which browsers keep by name.
 pub(crate) async fn own_names_only(
     State(site): State<Shared>,
     request: Request,
     next: Next,
 ) -> Response {
+    let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.local);
     match host(request.headers()) {
-        Some(host) if !is_own(host, &site.hosts) => {
+        Some(host) if local && !is_own(host, &site.hosts) => {
             let message = format!(
                 "this site does not answer to \"{host}\": if that is its name, add it to http.hosts"
             );

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod assets;
 mod chart;
+mod cookie;
 mod error;
 mod headers;
 mod hosts;
@@ -14,6 +15,7 @@ mod mqtt;
 mod origin;
 mod pages;
 mod params;
+mod peer;
 mod routes;
 mod server;
 mod site;
@@ -22,14 +24,17 @@ mod top;
 mod units;
 mod when;
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use jiff::tz::TimeZone;
 use komandorr_collector::{Live, Reader, Registry, Stats};
 use serde::{Deserialize, Serialize};
 
+pub use access::{Access, Needs};
 pub use mqtt::{ByteStream, MqttDoor};
-pub use server::run;
+pub use peer::Proxies;
+pub use routes::{Route, routes};
+pub use server::{TlsDoor, run};
 
 /// Settings of the site, the section `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -40,11 +45,23 @@ pub struct Config {
     /// Names by which people ask for the site, separated by commas, beside
     /// addresses and `localhost`; `*`: any.
     pub hosts: String,
+    /// Reverse proxies whose word on the client's address is taken.
+    pub trusted_proxies: Proxies,
+    /// PEM file of a certificate with its chain: the site is served over TLS.
+    pub tls_cert: PathBuf,
+    /// PEM file of its key.
+    pub tls_key: PathBuf,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 3000)), hosts: String::new() }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            hosts: String::new(),
+            trusted_proxies: Proxies::default(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+        }
     }
 }
 
@@ -98,10 +115,14 @@ pub struct App {
     pub stats: Arc<Stats>,
     /// Time zone in which pages tell times and cut days.
     pub zone: TimeZone,
+    /// Who is let in.
+    pub access: Access,
     /// Asked by `/readyz`.
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is no broker here.
     pub mqtt: Option<Arc<dyn MqttDoor>>,
+    /// Encrypts the connections; `None`: the site speaks plain HTTP.
+    pub tls: Option<Arc<dyn TlsDoor>>,
     /// Figures of the server's other parts, for `/metrics`.
     pub figures: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
     /// Address that agents on other hosts would be given, such as

@@ -4,8 +4,9 @@
 use std::{future::Future, io, net::SocketAddr, pin::Pin};
 
 use axum::{
+    Extension,
     extract::{
-        ConnectInfo, State, WebSocketUpgrade,
+        State, WebSocketUpgrade,
         ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
     },
     http::StatusCode,
@@ -16,7 +17,7 @@ use futures_util::{SinkExt, StreamExt, future::ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
-use crate::{error::Failure, site::Shared};
+use crate::{error::Failure, peer::Peer, site::Shared};
 
 /// Name of MQTT among WebSocket subprotocols.
 const SUBPROTOCOL: &str = "mqtt";
@@ -28,18 +29,20 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 
 /// The broker's door for connections that the site took.
 pub trait MqttDoor: Send + Sync + 'static {
-    /// Serves one connection to its end.
+    /// Serves one connection to its end. `trusted`: it comes from this
+    /// machine, and may do everything.
     fn serve(
         &self,
         stream: Box<dyn ByteStream>,
         peer: SocketAddr,
+        trusted: bool,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
 /// `GET /mqtt`
 pub(crate) async fn upgrade(
     State(site): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(peer): Extension<Peer>,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let Some(door) = site.app.mqtt.clone() else {
@@ -53,7 +56,7 @@ pub(crate) async fn upgrade(
     })?;
     let (tasks, stop) = (site.tasks.clone(), site.stop.clone());
     Ok(socket.protocols([SUBPROTOCOL]).on_upgrade(move |socket| {
-        let session = tasks.track_future(door.serve(as_bytes(socket), peer));
+        let session = tasks.track_future(door.serve(as_bytes(socket), peer.address, peer.local));
         async move {
             // On its own end the broker says farewell; this is for a broker
             // that does not.

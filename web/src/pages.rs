@@ -7,6 +7,7 @@ pub(crate) mod card;
 pub(crate) mod dashboard;
 pub(crate) mod error;
 mod link;
+pub(crate) mod login;
 pub(crate) mod service;
 pub(crate) mod status;
 
@@ -18,6 +19,7 @@ use axum::{
 use jiff::Timestamp;
 
 use crate::{
+    access::session,
     assets::{ASSETS, Assets},
     error::Failure,
     site::Site,
@@ -42,6 +44,8 @@ pub(crate) struct Shell {
     pub(crate) title: String,
     pub(crate) tab: Option<Tab>,
     pub(crate) theme: Option<&'static str>,
+    /// Whether a browser is logged in, which can sign out.
+    pub(crate) session: bool,
     /// Where the theme's form comes back to.
     pub(crate) back: String,
     /// Time of the page on the site's clock.
@@ -77,6 +81,7 @@ impl Shell {
             },
             tab,
             theme: Theme::of(visit.headers).map(Theme::as_str),
+            session: session::of(site, visit.headers).is_some(),
             back,
             at: site.clock.time(now),
             zone: site.clock.zone_name(now),

@@ -3,10 +3,9 @@
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use std::{any::Any, time::Duration};
 use tower_http::{
@@ -14,7 +13,15 @@ use tower_http::{
 };
 
 use crate::{
-    access, api, assets, error, error::Failure, headers, hosts, mqtt, origin, pages, site::Shared,
+    access::{
+        self, Needs,
+        Needs::{Manage, Nothing, Read, ReadAll},
+        Row,
+    },
+    api, assets, error,
+    error::Failure,
+    headers, hosts, mqtt, origin, pages, peer,
+    site::Shared,
     theme,
 };
 
@@ -23,17 +30,103 @@ const BODY_BYTES: usize = 64 * 1024;
 /// Longest pause while a client sends a body.
 const BODY_PAUSE: Duration = Duration::from_secs(15);
 
+/// A route and method, and what it needs of whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its path, parameters in braces.
+    pub path: &'static str,
+    /// Its method; `GET` answers `HEAD` too.
+    pub method: Method,
+    /// What it needs.
+    pub needs: Needs,
+}
+
+/// The table of all routes.
+pub fn routes() -> Vec<Route> {
+    let route = |row: Row| Route { path: row.path, method: row.method, needs: row.needs };
+    table().into_iter().map(route).collect()
+}
+
+/// Every route and method, with what it needs of whoever asks. There is no
+/// other way to become a route.
+fn table() -> Vec<Row> {
+    let mut rows = page_rows();
+    rows.extend(api_rows());
+    rows.extend(credential_rows());
+    rows.extend([
+        Row::post("/theme", Nothing, theme::choose),
+        Row::get("/assets/{name}", Nothing, assets::asset),
+        Row::get("/favicon.ico", Nothing, assets::favicon),
+        // MQTT brings its own credentials.
+        Row::get("/mqtt", Nothing, mqtt::upgrade),
+    ]);
+    rows
+}
+
+fn page_rows() -> Vec<Row> {
+    vec![
+        Row::get("/login", Nothing, pages::login::page),
+        Row::post("/login", Nothing, pages::login::enter),
+        Row::post("/logout", Nothing, pages::login::leave),
+        Row::get("/", ReadAll, pages::dashboard::page),
+        Row::get("/analytics", ReadAll, pages::analytics::page),
+        Row::get("/status", ReadAll, pages::status::page),
+        Row::get("/services/new", Manage, pages::add::page),
+        Row::post("/services/new", Manage, pages::add::create),
+        Row::get("/services/{id}", ReadAll, pages::service::page),
+        Row::post("/services/{id}", Manage, pages::service::save),
+        Row::post("/services/{id}/token", Manage, pages::service::rotate),
+        Row::get("/services/{id}/remove", Manage, pages::service::ask_removal),
+        Row::post("/services/{id}/remove", Manage, pages::service::remove),
+    ]
+}
+
+fn api_rows() -> Vec<Row> {
+    vec![
+        Row::get("/healthz", Nothing, api::health::alive),
+        Row::get("/readyz", Nothing, api::health::ready),
+        Row::get("/metrics", ReadAll, api::metrics::metrics),
+        Row::get("/api/traffic/current", Read, api::traffic::current),
+        Row::get("/api/traffic/history", Read, api::traffic::history),
+        Row::get("/api/traffic/stream", Read, api::traffic::stream),
+        Row::get("/api/traffic/analytics/hourly", Read, api::analytics::hourly),
+        Row::get("/api/traffic/analytics/weekly", Read, api::analytics::weekly),
+        Row::get("/api/services", Read, api::services::list),
+        Row::post("/api/services", Manage, api::services::create),
+        Row::get("/api/services/", Read, api::services::list),
+        Row::post("/api/services/", Manage, api::services::create),
+        Row::get("/api/services/{id}", Read, api::services::one),
+        Row::put("/api/services/{id}", Manage, api::services::replace),
+        Row::patch("/api/services/{id}", Manage, api::services::change),
+        Row::delete("/api/services/{id}", Manage, api::services::remove),
+        Row::post("/api/services/{id}/token", Manage, api::services::rotate),
+    ]
+}
+
+fn credential_rows() -> Vec<Row> {
+    use api::credentials as api;
+    vec![
+        Row::get("/api/readers", Manage, api::readers),
+        Row::post("/api/readers", Manage, api::create_reader),
+        Row::get("/api/readers/", Manage, api::readers),
+        Row::post("/api/readers/", Manage, api::create_reader),
+        Row::delete("/api/readers/{name}", Manage, api::remove_reader),
+        Row::get("/api/tokens", Manage, api::scripts),
+        Row::post("/api/tokens", Manage, api::create_script),
+        Row::get("/api/tokens/", Manage, api::scripts),
+        Row::post("/api/tokens/", Manage, api::create_script),
+        Row::delete("/api/tokens/{name}", Manage, api::remove_script),
+        Row::put("/api/password", Manage, api::set_password),
+        Row::delete("/api/sessions", Manage, api::end_sessions),
+    ]
+}
+
 /// The site.
 pub(crate) fn router(site: &Shared) -> Router {
-    Router::new()
-        .merge(page_routes())
-        .merge(api_routes())
-        .route("/theme", post(theme::choose))
-        .route("/assets/{name}", get(assets::asset))
-        .route("/favicon.ico", get(assets::favicon))
-        .route("/mqtt", get(mqtt::upgrade))
+    let router = table().into_iter().fold(Router::new(), |router, row| row.join(router));
+    router
         .fallback(nowhere)
-        .layer(from_fn(access::admit))
+        .layer(from_fn_with_state(Shared::clone(site), access::admit))
         .layer(from_fn(origin::own_pages_only))
         .layer(from_fn_with_state(Shared::clone(site), hosts::own_names_only))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -41,44 +134,9 @@ pub(crate) fn router(site: &Shared) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Shared::clone(site), error::dress))
         .layer(from_fn(headers::finish))
+        .layer(from_fn_with_state(Shared::clone(site), peer::resolve))
         .layer(CompressionLayer::new())
         .with_state(Shared::clone(site))
-}
-
-fn page_routes() -> Router<Shared> {
-    Router::new()
-        .route("/", get(pages::dashboard::page))
-        .route("/analytics", get(pages::analytics::page))
-        .route("/status", get(pages::status::page))
-        .route("/services/new", get(pages::add::page).post(pages::add::create))
-        .route("/services/{id}", get(pages::service::page).post(pages::service::save))
-        .route("/services/{id}/token", post(pages::service::rotate))
-        .route(
-            "/services/{id}/remove",
-            get(pages::service::ask_removal).post(pages::service::remove),
-        )
-}
-
-fn api_routes() -> Router<Shared> {
-    Router::new()
-        .route("/healthz", get(api::health::alive))
-        .route("/readyz", get(api::health::ready))
-        .route("/metrics", get(api::metrics::metrics))
-        .route("/api/traffic/current", get(api::traffic::current))
-        .route("/api/traffic/history", get(api::traffic::history))
-        .route("/api/traffic/stream", get(api::traffic::stream))
-        .route("/api/traffic/analytics/hourly", get(api::analytics::hourly))
-        .route("/api/traffic/analytics/weekly", get(api::analytics::weekly))
-        .route("/api/services", get(api::services::list).post(api::services::create))
-        .route("/api/services/", get(api::services::list).post(api::services::create))
-        .route(
-            "/api/services/{id}",
-            get(api::services::one)
-                .put(api::services::replace)
-                .patch(api::services::change)
-                .delete(api::services::remove),
-        )
-        .route("/api/services/{id}/token", post(api::services::rotate))
 }
 
 async fn nowhere() -> Failure {

@@ -2,7 +2,9 @@
 
 mod patient;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -14,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{App, Config, routes, site::Site};
+use crate::{App, ByteStream, Config, peer::Encrypted, routes, site::Site};
 use patient::Patient;
 
 /// A client has this long to send the head of a request; also the longest
@@ -27,6 +29,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Pause after a failed accept: the system is out of something.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// The TLS side of the site's port: the certificate is the caller's business.
+pub trait TlsDoor: Send + Sync + 'static {
+    /// Does the handshake of one connection.
+    fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
+}
+
 /// Serves site and API on a bound listener, until `stop`; then finishes what
 /// it is answering, for at most two seconds.
 pub async fn run(
@@ -36,6 +47,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> io::Result<()> {
     tracing::debug!(configured = %config.listen, bound = ?listener.local_addr(), "site opens");
+    let tls = app.tls.clone();
     let site = Site::new(&config, app, stop.clone());
     let router = routes::router(&site);
     let (hub, stopped) = (Arc::clone(&site), stop.clone());
@@ -59,7 +71,7 @@ pub async fn run(
                 }
             },
         };
-        let connection = serve(stream, peer, router.clone(), stop.clone());
+        let connection = open(stream, peer, tls.clone(), router.clone(), stop.clone());
         site.tasks.spawn(async move {
             connection.await;
             drop(place);
@@ -73,16 +85,41 @@ pub async fn run(
     Ok(())
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+/// Sees a connection through, from its handshake to its end.
+async fn open(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<dyn TlsDoor>>,
+    router: Router,
+    stop: CancellationToken,
+) {
     // Small frames of a live stream must not wait for more.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
+    let Some(tls) = tls else { return serve(stream, peer, false, router, stop).await };
+    let handshake = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream));
+    match stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => serve(stream, peer, true, router, stop).await,
+        Some(Ok(Err(error))) => tracing::debug!(%error, %peer, "no TLS handshake"),
+        Some(Err(_)) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        None => {}
+    }
+}
+
+async fn serve(
+    stream: impl ByteStream,
+    peer: SocketAddr,
+    encrypted: bool,
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = service_fn(move |request: Request<Incoming>| {
         let router = router.clone();
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(Encrypted(encrypted));
             let answer: Result<_, Infallible> = router.oneshot(request).await;
             answer
         }

@@ -7,7 +7,7 @@ use komandorr_collector::registry::Service;
 use komandorr_wire::ServiceId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{App, Config, error::Failure, hub::Hub, when::Clock};
+use crate::{App, Config, Proxies, access::Checks, error::Failure, hub::Hub, when::Clock};
 
 /// Handed to every handler.
 pub(crate) type Shared = Arc<Site>;
@@ -18,6 +18,10 @@ pub(crate) struct Site {
     pub(crate) app: App,
     /// Names that the site answers to, beside loopback ones.
     pub(crate) hosts: Vec<String>,
+    /// Reverse proxies that are believed.
+    pub(crate) proxies: Proxies,
+    /// Passwords that are being looked at.
+    pub(crate) checks: Checks,
     pub(crate) clock: Clock,
     pub(crate) hub: Hub,
     /// Ends live streams and sessions.
@@ -34,7 +38,8 @@ impl Site {
         let clock = Clock::new(app.zone.clone());
         let hub = Hub::new(&app);
         let (tasks, started) = (TaskTracker::new(), Timestamp::now());
-        Arc::new(Self { app, hosts, clock, hub, stop, tasks, started })
+        let (proxies, checks) = (config.trusted_proxies.clone(), Checks::default());
+        Arc::new(Self { app, hosts, proxies, checks, clock, hub, stop, tasks, started })
     }
 
     /// A registered service by what stands in a path.

@@ -1,14 +1,18 @@
 //! Dark or light: the browser's wish, or a choice kept in a cookie.
 
+use std::time::Duration;
+
 use axum::{
     Form,
-    http::{HeaderMap, HeaderValue, header},
+    http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
 
+use crate::cookie;
+
 /// A year: the longest that browsers keep a cookie is a little more.
-const KEPT_SECONDS: u32 = 31_536_000;
+const KEPT: Duration = Duration::from_hours(365 * 24);
 const COOKIE: &str = "theme";
 
 /// What a visitor chose.
@@ -37,10 +41,7 @@ impl Theme {
 
     /// The choice in a request's cookies; `None`: the browser decides.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let cookies =
-            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|p| p.split_once('='));
-        match pairs.find(|(name, _)| name.trim() == COOKIE)?.1.trim() {
+        match cookie::get(headers, COOKIE)? {
             "dark" => Some(Self::Dark),
             "light" => Some(Self::Light),
             _ => None,
@@ -50,18 +51,13 @@ impl Theme {
 
 /// `POST /theme`: keeps the choice and goes back to where it was made.
 pub(crate) async fn choose(Form(choice): Form<Choice>) -> Response {
-    let theme = choice.theme.as_str();
-    let cookie =
-        format!("{COOKIE}={theme}; Path=/; Max-Age={KEPT_SECONDS}; SameSite=Lax; HttpOnly");
     let mut response = Redirect::to(own_path(&choice.back)).into_response();
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
+    cookie::set(response.headers_mut(), COOKIE, choice.theme.as_str(), KEPT, false);
     response
 }
 
 /// A path of this site; anything else could lead a visitor away.
-fn own_path(back: &str) -> &str {
+pub(crate) fn own_path(back: &str) -> &str {
     let leads_away = back.starts_with("//") || back.contains('\\');
     let plain = back.chars().all(|c| c.is_ascii_graphic());
     if back.starts_with('/') && !leads_away && plain { back } else { "/" }
@@ -69,6 +65,8 @@ fn own_path(back: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{error::Failure, params::Params, site::Shared};
+use crate::{access::Visitor, error::Failure, params::Params, site::Shared};
 
 /// Most weeks that one question may go back: two years.
 const MOST_WEEKS: u32 = 104;
@@ -16,10 +16,11 @@ const MOST_WEEKS: u32 = 104;
 /// `GET /api/traffic/analytics/hourly`
 pub(crate) async fn hourly(
     State(site): State<Shared>,
+    visitor: Visitor,
     params: Params,
 ) -> Result<Response, Failure> {
     let weeks = params.number("weeks", 1..=MOST_WEEKS)?.unwrap_or(4);
-    let scope = params.scope()?;
+    let scope = visitor.narrow(params.scope()?)?;
     let now = Timestamp::now();
     let profile = site.app.reader.hour_profile(&scope, weeks, now).await?;
     let zone = site.clock.zone_name(now);
@@ -36,11 +37,13 @@ pub(crate) async fn hourly(
 /// `GET /api/traffic/analytics/weekly`
 pub(crate) async fn weekly(
     State(site): State<Shared>,
+    visitor: Visitor,
     params: Params,
 ) -> Result<Response, Failure> {
     let weeks = params.number("weeks", 1..=MOST_WEEKS)?.unwrap_or(8);
+    let scope = visitor.narrow(params.scope()?)?;
     let now = Timestamp::now();
-    let reports = site.app.reader.weekly(&params.scope()?, weeks, now).await?;
+    let reports = site.app.reader.weekly(&scope, weeks, now).await?;
     let zone = site.clock.zone_name(now);
     Ok(Json(json!({"time_zone": zone, "weeks": reports})).into_response())
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::{
+    access::Visitor,
     error::Failure,
     site::{Shared, Site},
 };
@@ -138,17 +139,23 @@ fn item(site: &Site, service: &Service) -> Value {
 }
 
 /// `GET /api/services`
-pub(crate) async fn list(State(site): State<Shared>) -> Json<Vec<Value>> {
+pub(crate) async fn list(State(site): State<Shared>, visitor: Visitor) -> Json<Vec<Value>> {
     let services = site.app.registry.services();
-    Json(services.iter().map(|service| item(&site, service)).collect())
+    let seen = services.iter().filter(|service| visitor.sees(&service.id));
+    Json(seen.map(|service| item(&site, service)).collect())
 }
 
 /// `GET /api/services/{id}`
 pub(crate) async fn one(
     State(site): State<Shared>,
+    visitor: Visitor,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    Ok(Json(item(&site, &*site.service(&id)?)))
+    let service = site.service(&id)?;
+    if !visitor.sees(&service.id) {
+        return Err(Failure::unknown_service(&id));
+    }
+    Ok(Json(item(&site, &service)))
 }
 
 /// `POST /api/services`: 201 with the token, which is shown this once.

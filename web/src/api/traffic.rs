@@ -18,6 +18,7 @@ use komandorr_wire::ServiceId;
 use serde::Serialize;
 
 use crate::{
+    access::{Needs, Visitor},
     error::Failure,
     hub::{self, View},
     params::Params,
@@ -39,10 +40,11 @@ struct History {
 /// `GET /api/traffic/current`
 pub(crate) async fn current(
     State(site): State<Shared>,
+    visitor: Visitor,
     params: Params,
 ) -> Result<Response, Failure> {
     let frame = site.hub.fresh();
-    let json = match params.service()? {
+    let json = match visitor.narrow_to(params.service()?)? {
         None => frame.json().to_owned(),
         Some(id) => frame.json_of(&id).ok_or_else(|| Failure::unknown_service(id.as_str()))?,
     };
@@ -52,9 +54,10 @@ pub(crate) async fn current(
 /// `GET /api/traffic/history`
 pub(crate) async fn history(
     State(site): State<Shared>,
+    visitor: Visitor,
     params: Params,
 ) -> Result<Response, Failure> {
-    let scope = params.scope()?;
+    let scope = visitor.narrow(params.scope()?)?;
     check(&site, &scope)?;
     let range = params.range(Timestamp::now())?;
     let step = params.step()?.unwrap_or_else(|| Step::for_range(range));
@@ -75,10 +78,11 @@ fn check(site: &Site, scope: &Scope) -> Result<(), Failure> {
 /// the parts of a page for the site's own script.
 pub(crate) async fn stream(
     State(site): State<Shared>,
+    visitor: Visitor,
     headers: HeaderMap,
     params: Params,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
-    let view = view(&site, &params)?;
+    let view = view(&site, &visitor, &params)?;
     // A browser that reconnects says what it saw last.
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let since: Option<u64> = params.parse("since", "a frame's number")?;
@@ -86,15 +90,17 @@ pub(crate) async fn stream(
     Ok(Sse::new(hub::stream(site, view, known)))
 }
 
-fn view(site: &Site, params: &Params) -> Result<View, Failure> {
+fn view(site: &Site, visitor: &Visitor, params: &Params) -> Result<View, Failure> {
     match params.text("view") {
         None => {
-            let service = params.service()?;
+            let service = visitor.narrow_to(params.service()?)?;
             if let Some(id) = &service {
                 check(site, &Scope::One(id.clone()))?;
             }
             Ok(View::Current(service))
         }
+        // The parts of pages, which are for whoever sees everything.
+        Some(_) if !visitor.may(Needs::ReadAll) => Err(Failure::forbidden()),
         Some("clock") => Ok(View::Clock),
         Some("service") => {
             let id = params.service()?.ok_or_else(|| Failure::invalid("service is missing"))?;

@@ -119,6 +119,7 @@ impl MqttDoor for Echo {
         &self,
         mut stream: Box<dyn ByteStream>,
         _: SocketAddr,
+        _: bool,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let mut bytes = [0; 5];

@@ -6,6 +6,7 @@
     reason = "invented speeds and places of pixels"
 )]
 
+mod access;
 mod api;
 mod browser;
 mod connections;

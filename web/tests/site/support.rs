@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use komandorr_collector::{Collector, Registry};
-use komandorr_web::{App, Config, Part, Readiness};
+use komandorr_web::{Access, App, Config, Part, Readiness};
 use komandorr_wire::{AgentSeq, Delivery, Interface, Message, Outcome, Sample, ServiceId, Settle};
 use tokio::{
     net::TcpListener,
@@ -70,8 +70,10 @@ impl Stage {
             registry: collector.registry(),
             stats: collector.stats(),
             zone,
+            access: Access { trusted: true },
             ready: Arc::new(|| Readiness { parts: vec![Part { name: "store", problem: None }] }),
             mqtt: None,
+            tls: None,
             figures: Arc::new(Vec::new),
             agent_url: "mqtt://127.0.0.1:1883".into(),
         };

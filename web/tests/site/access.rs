@@ -1,0 +1,200 @@
+//! Who may do what: the table of routes is walked by everybody.
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use komandorr_web::{Needs, Route, routes};
+use komandorr_wire::ServiceId;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy};
+
+use crate::support::{PATIENCE, Stage, sample};
+
+/// A site that trusts nobody, with two services that report.
+async fn closed_site() -> Result<Stage> {
+    let stage = Stage::with(|app| app.access.trusted = false).await?;
+    for service in ["web-1", "db-1"] {
+        stage.registry.register(&ServiceId::new(service)?, Default::default())?;
+        stage.publish(service, &[sample(1_000_000, 0, 60)]).await?;
+    }
+    Ok(stage)
+}
+
+/// Everybody who can come, each with a token; the first has none.
+struct Everybody(Vec<(&'static str, Option<String>)>);
+
+impl Everybody {
+    fn of(stage: &Stage) -> Result<Self> {
+        let (web, db) = (ServiceId::new("web-1")?, ServiceId::new("db-1")?);
+        let registry = &stage.registry;
+        let token = |token: komandorr_collector::registry::Token| Some(token.expose().to_owned());
+        Ok(Self(vec![
+            ("nobody", None),
+            ("a guesser", Some("kmd_0".into())),
+            ("a reader of all", token(registry.create_reader("all", None)?)),
+            ("a reader of web-1", token(registry.create_reader("own", Some(&web))?)),
+            ("a reader of db-1", token(registry.create_reader("other", Some(&db))?)),
+            ("an agent", token(registry.rotate_token(&web, std::time::Duration::ZERO)?)),
+            ("a reading script", token(registry.create_script("graphs", false)?)),
+            ("a managing script", token(registry.create_script("deploy", true)?)),
+        ]))
+    }
+
+    fn token(&self, who: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| *name == who)?.1.as_deref()
+    }
+}
+
+/// What the rows promise, said once more and in other words.
+fn may(who: &str, needs: Needs) -> bool {
+    match needs {
+        Needs::Nothing => true,
+        Needs::Read => !["nobody", "a guesser", "an agent"].contains(&who),
+        Needs::ReadAll => {
+            ["a reader of all", "a reading script", "a managing script"].contains(&who)
+        }
+        Needs::Publish => ["an agent", "a managing script"].contains(&who),
+        Needs::Manage => who == "a managing script",
+    }
+}
+
+fn client() -> Result<Client> {
+    Ok(Client::builder().redirect(Policy::none()).build()?)
+}
+
+/// A request of a route for one service.
+fn request(client: &Client, stage: &Stage, route: &Route, id: &str) -> RequestBuilder {
+    let path = route.path.replace("{id}", id).replace("{name}", id);
+    client.request(route.method.clone(), stage.url(&path))
+}
+
+fn with(request: RequestBuilder, token: Option<&str>) -> RequestBuilder {
+    match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    }
+}
+
+/// Turned away at the door: pages lead to the login, all else says no.
+fn turned_away(answer: &Response) -> bool {
+    let to_login = answer
+        .headers()
+        .get("location")
+        .is_some_and(|to| to.to_str().is_ok_and(|to| to == "/login" || to.starts_with("/login?")));
+    matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        || (answer.status() == StatusCode::SEE_OTHER && to_login)
+}
+
+#[tokio::test]
+async fn every_route_and_method_lets_in_whoever_may_and_nobody_else() -> Result<()> {
+    let stage = closed_site().await?;
+    let (everybody, client) = (Everybody::of(&stage)?, client()?);
+    let before = stage.registry.services();
+    for (who, token) in &everybody.0 {
+        for route in routes().iter().filter(|route| !may(who, route.needs)) {
+            let request = request(&client, &stage, route, "web-1");
+            let answer = with(request, token.as_deref()).send().await?;
+            let status = answer.status();
+            assert!(turned_away(&answer), "{who}: {} {}: {status}", route.method, route.path);
+        }
+    }
+    assert_eq!(stage.registry.services(), before, "nobody of these could change anything");
+    for (who, token) in &everybody.0 {
+        for route in routes().iter().filter(|route| may(who, route.needs)) {
+            // What changes things asks for a service that is not there.
+            let id = if route.method == Method::GET { "web-1" } else { "no-such" };
+            let id = if *who == "a reader of db-1" { "db-1" } else { id };
+            let request = request(&client, &stage, route, id);
+            let answer = with(request, token.as_deref()).send().await?;
+            let status = answer.status();
+            let served = !turned_away(&answer) && status != StatusCode::INTERNAL_SERVER_ERROR;
+            assert!(served, "{who}: {} {}: {status}", route.method, route.path);
+        }
+    }
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_of_one_service_learns_nothing_of_another() -> Result<()> {
+    let stage = closed_site().await?;
+    let (everybody, client) = (Everybody::of(&stage)?, client()?);
+    let token = everybody.token("a reader of db-1");
+    for route in routes().iter().filter(|route| route.needs == Needs::Read) {
+        for query in ["", "?service=web-1", "?group=x", "?view=service&service=web-1"] {
+            let path = route.path.replace("{id}", "web-1").replace("{service_id}", "web-1");
+            let asked = client.request(route.method.clone(), stage.url(&format!("{path}{query}")));
+            let answer = with(asked, token).send().await?;
+            let status = answer.status();
+            if matches!(status.as_u16(), 400 | 403 | 404 | 426) {
+                continue;
+            }
+            let mut body = answer.bytes_stream();
+            // A stream goes on for ever: its first part tells all.
+            let first = tokio::time::timeout(PATIENCE, body.next()).await?.context("no body")??;
+            let text = String::from_utf8_lossy(&first);
+            assert!(status.is_success(), "{path}{query}: {status}");
+            assert!(!text.contains("web-1"), "{path}{query}: {text}");
+            assert!(
+                query.contains("web-1")
+                    || text.len() < 4
+                    || text.contains("db-1")
+                    || !text.contains("service\":"),
+                "{path}{query}: {text}"
+            );
+        }
+    }
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_open_to_everybody_is_known_by_name() {
+    let open: Vec<_> = routes()
+        .into_iter()
+        .filter(|route| route.needs == Needs::Nothing)
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    let expected = [
+        "GET /login",
+        "POST /login",
+        "POST /logout",
+        "GET /healthz",
+        "GET /readyz",
+        "POST /theme",
+        "GET /assets/{name}",
+        "GET /favicon.ico",
+        "GET /mqtt",
+    ];
+    assert_eq!(open, expected);
+}
+
+#[tokio::test]
+async fn credentials_come_as_bearer_or_basic_and_what_is_wrong_is_told() -> Result<()> {
+    let stage = closed_site().await?;
+    let (everybody, client) = (Everybody::of(&stage)?, client()?);
+    let token = everybody.token("a reader of all").context("a token")?;
+    let current = || client.get(stage.url("/api/traffic/current"));
+    let status = async |request: RequestBuilder| -> Result<(u16, String)> {
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let body: serde_json::Value = answer.json().await?;
+        Ok((status, body["error"]["code"].as_str().unwrap_or_default().to_owned()))
+    };
+    assert_eq!(status(current().bearer_auth(token)).await?.0, 200);
+    assert_eq!(status(current().basic_auth("all", Some(token))).await?.0, 200);
+    let wrong_name = status(current().basic_auth("own", Some(token))).await?;
+    assert_eq!(wrong_name, (401, "wrong_credentials".into()));
+    assert_eq!(status(current()).await?, (401, "login_required".into()));
+    let digest = current().header("authorization", "Digest x");
+    assert_eq!(status(digest).await?, (401, "unreadable_credentials".into()));
+    // A token in an address is for WebSockets alone.
+    let query = client.get(stage.url(&format!("/api/traffic/current?token={token}")));
+    assert_eq!(status(query).await?, (401, "login_required".into()));
+    let answer = current().send().await?;
+    let asks: Vec<_> = answer.headers().get_all("www-authenticate").iter().collect();
+    assert_eq!(asks.len(), 2, "{asks:?}");
+    let script = current().header("sec-fetch-mode", "cors").send().await?;
+    let asks: Vec<_> = script.headers().get_all("www-authenticate").iter().collect();
+    assert_eq!(asks, ["Bearer realm=\"komandorr\""], "no box of the browser's own");
+    stage.close().await?;
+    Ok(())
+}
