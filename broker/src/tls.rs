@@ -13,8 +13,8 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use tokio::time::sleep;
-use tokio_rustls::TlsAcceptor;
+use tokio::{net::TcpStream, time::sleep};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// How often the files are looked at: renewed certificates have days to spare.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -76,12 +76,18 @@ impl Tls {
         Ok(())
     }
 
+    /// Does the handshake of a connection that was accepted. The caller bounds
+    /// its time.
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.acceptor().accept(stream).await
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.0.config.read()))
     }
 
     /// Reloads whenever a file has changed. Never ends by itself.
-    pub(crate) async fn follow_files(self) {
+    pub async fn follow_files(self) {
         let mut seen = self.changed_at();
         loop {
             sleep(LOOK_EVERY).await;

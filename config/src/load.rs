@@ -206,10 +206,10 @@ impl Layer {
 }
 
 /// A value that came as text. Whole numbers and truth values become such, so
-/// that a wrong type is named as one.
+/// that a wrong type is named as one; `007` stays a text, which may be a password.
 fn text_value(text: &str, origin: &str) -> Value {
     let kind = match (text.parse::<i64>(), text.parse::<bool>()) {
-        (Ok(number), _) => ValueKind::I64(number),
+        (Ok(number), _) if number.to_string() == text => ValueKind::I64(number),
         (_, Ok(truth)) => ValueKind::Boolean(truth),
         _ => ValueKind::String(text.to_owned()),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use komandorr_config::Sources;
 
-use crate::settings::Settings;
+use crate::{operator, settings::Settings};
 
 /// Network traffic monitoring: broker, collector and site in one process.
 #[derive(Debug, Parser)]
@@ -20,6 +20,9 @@ pub(crate) struct Cli {
     /// Prints every setting with its default and its meaning.
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// Has the commands that ask the server answer in JSON, for scripts.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -34,6 +37,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
         simulate: u16,
     },
+    #[command(flatten)]
+    Operator(operator::Command),
 }
 
 impl Cli {

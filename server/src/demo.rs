@@ -34,11 +34,14 @@ pub(crate) async fn demo(mut settings: Settings, simulated: u16) -> anyhow::Resu
         .prefix("komandorr-demo-")
         .tempdir()
         .context("cannot make a temporary folder for the demo")?;
+    // The way in is printed for people on this machine.
+    (settings.http.tls_cert, settings.http.tls_key) = Default::default();
     settings.storage.path = folder.path().join("komandorr.duckdb");
     let tcp = bind_or_free(settings.mqtt.listen, "mqtt.listen").await?;
     let mqtt = tcp.local_addr()?;
     let listeners = Listeners {
         http: bind_or_free(settings.http.listen, "http.listen").await?,
+        http_tls: None,
         mqtt: Mqtt::Embedded { tcp, tls: None },
     };
     until_signalled(async |stop| {

@@ -3,13 +3,16 @@
 mod access;
 mod broker_figures;
 mod cli;
+mod credentials;
 mod demo;
 mod listen;
 mod mqtt_door;
+mod operator;
 mod serve;
 mod settings;
 mod signals;
 mod source;
+mod tls_door;
 
 use std::{
     io::{self, Write},
@@ -39,11 +42,15 @@ fn begin(cli: &Cli) -> anyhow::Result<()> {
         return Ok(());
     }
     let settings = cli.settings()?;
-    settings.start_logging()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let Some(Command::Operator(command)) = &cli.command {
+        return runtime.block_on(operator::run(command, &settings, cli.json));
+    }
+    settings.start_logging()?;
     let ended = match &cli.command {
         None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
         Some(Command::Demo { simulate }) => runtime.block_on(demo::demo(settings, *simulate)),
+        Some(Command::Operator(_)) => Ok(()),
     };
     // A query may still hold a thread of the pool; it changes nothing.
     runtime.shutdown_background();

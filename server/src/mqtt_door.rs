@@ -9,8 +9,6 @@ use komandorr_web::{ByteStream, MqttDoor};
 #[derive(Debug)]
 pub(crate) struct WebSocketDoor {
     pub(crate) broker: Broker,
-    /// Whether the site's listener trusts whoever reaches it.
-    pub(crate) trusted: bool,
 }
 
 impl MqttDoor for WebSocketDoor {
@@ -18,9 +16,10 @@ impl MqttDoor for WebSocketDoor {
         &self,
         stream: Box<dyn ByteStream>,
         peer: SocketAddr,
+        trusted: bool,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let broker = self.broker.clone();
-        let door = Door { transport: Transport::WebSocket, trusted: self.trusted };
+        let door = Door { transport: Transport::WebSocket, trusted };
         Box::pin(async move { broker.serve_stream(stream, peer, door).await })
     }
 }

@@ -3,8 +3,9 @@
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use komandorr_broker::Tls;
 use komandorr_collector::{Collector, Registry, Stats};
-use komandorr_web::{App, Part, Readiness};
+use komandorr_web::{Access, App, Part, Readiness, TlsDoor};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -14,10 +15,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    credentials,
     listen::bind,
     settings::Settings,
     signals,
     source::{Mqtt, Source},
+    tls_door::SiteTls,
 };
 
 /// Reads of connections that may wait for the writer; their bytes are bounded
@@ -31,13 +34,16 @@ const STOP_WITHIN: Duration = Duration::from_millis(4500);
 #[derive(Debug)]
 pub(crate) struct Listeners {
     pub(crate) http: TcpListener,
+    /// The certificate of the site's port, where it speaks TLS.
+    pub(crate) http_tls: Option<Tls>,
     pub(crate) mqtt: Mqtt,
 }
 
 impl Listeners {
     async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let http_tls = settings.site_tls()?;
         let http = bind(settings.http.listen, "http.listen").await?;
-        Ok(Self { http, mqtt: Mqtt::bind(settings).await? })
+        Ok(Self { http, http_tls, mqtt: Mqtt::bind(settings).await? })
     }
 }
 
@@ -46,7 +52,8 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     until_signalled(async |stop| {
         let listeners = Listeners::bind(&settings).await?;
         let server = Server::start(&settings, listeners)?;
-        tracing::info!("the site is at http://{}", server.http);
+        let scheme = if settings.site_certificate().is_some() { "https" } else { "http" };
+        tracing::info!("the site is at {scheme}://{}", server.http);
         server.run(stop).await
     })
     .await
@@ -94,6 +101,7 @@ impl Server {
         let http = listeners.http.local_addr()?;
         let collector = Collector::open(settings.storage.clone(), settings.zone()?)?;
         let (registry, stats) = (collector.registry(), collector.stats());
+        credentials::prepare(settings, &registry)?;
         let (deliveries, delivered) = mpsc::channel(WAITING_DELIVERIES);
         let (stops, mut roles) = (Stops::default(), JoinSet::new());
         let stop = stops.source.clone();
@@ -105,14 +113,23 @@ impl Server {
             registry: Arc::clone(&registry),
             stats: Arc::clone(&stats),
             zone: settings.zone()?,
+            access: Access { trusted: settings.trusts(http) },
             ready: readiness(&source, &stats, &stops.collector),
-            mqtt: source.door(settings.trusts(http)),
+            mqtt: source.door(),
+            tls: listeners.http_tls.clone().map(|tls| Arc::new(SiteTls(tls)) as Arc<dyn TlsDoor>),
             figures: {
                 let source = source.clone();
                 Arc::new(move || source.figures())
             },
             agent_url: source.agent_url(),
         };
+        if let Some(tls) = listeners.http_tls {
+            let stop = stops.site.clone();
+            roles.spawn(role("certificate", async move {
+                stop.run_until_cancelled(tls.follow_files()).await;
+                Ok(())
+            }));
+        }
         let stop = stops.collector.clone();
         roles.spawn(role("collector", async move {
             collector.run(delivered, stop).await;

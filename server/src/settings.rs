@@ -1,13 +1,19 @@
 //! All settings together, and what is impossible among them.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use jiff::tz::TimeZone;
 use komandorr_broker::Tls;
 use komandorr_collector::BrokerUrl;
-use komandorr_config::logging;
+use komandorr_config::{Secret, logging};
+use komandorr_wire::ServiceId;
 use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::credentials::check_password;
 
 /// Everything that `komandorr.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -18,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) limits: komandorr_broker::Config,
     pub(crate) storage: komandorr_collector::Config,
     pub(crate) access: Access,
+    pub(crate) admin: Admin,
     pub(crate) site: Site,
     pub(crate) log: Log,
 }
@@ -74,11 +81,58 @@ impl Default for Mqtt {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Access {
     pub(crate) trust_loopback: bool,
+    pub(crate) agent_token_files: TokenFiles,
 }
 
 impl Default for Access {
     fn default() -> Self {
-        Self { trust_loopback: true }
+        Self { trust_loopback: true, agent_token_files: TokenFiles::default() }
+    }
+}
+
+/// Services with the files that their agents' tokens are written to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct TokenFiles(pub(crate) Vec<(ServiceId, PathBuf)>);
+
+impl<'de> Deserialize<'de> for TokenFiles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let one = |part: &str| {
+            let (id, file) = part
+                .split_once('=')
+                .ok_or_else(|| D::Error::custom(format!("\"{part}\" is not ID=FILE")))?;
+            let id = ServiceId::new(id.trim()).map_err(D::Error::custom)?;
+            Ok((id, PathBuf::from(file.trim())))
+        };
+        parts.map(one).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Section `[admin]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Admin {
+    password: Secret,
+    password_file: PathBuf,
+}
+
+impl Admin {
+    /// The administrator's password, where the settings give it.
+    pub(crate) fn password(&self) -> anyhow::Result<Option<Secret>> {
+        if !self.password.is_empty() {
+            check_password(&self.password, "admin.password")?;
+            return Ok(Some(self.password.clone()));
+        }
+        let path = &self.password_file;
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read admin.password_file {}", path.display()))?;
+        let password = Secret::new(text.trim_end_matches(['\r', '\n']));
+        check_password(&password, "the password in admin.password_file")?;
+        Ok(Some(password))
     }
 }
 
@@ -106,17 +160,23 @@ impl Default for Log {
 impl Settings {
     /// Refuses what no single type can refuse.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if !self.trusts(self.http.listen) {
-            bail!(
-                "http.listen {} would ask everybody to log in, and this version has no login yet: listen on a loopback address with access.trust_loopback, behind a reverse proxy that asks for a password",
-                self.http.listen
-            );
-        }
         ensure!(
             self.storage.samples_per_service > 0,
             "storage.samples_per_service must be at least 1"
         );
+        self.admin.password()?;
         self.zone().map(drop)
+    }
+
+    /// Whether nobody will ever have to show a credential: every listener is
+    /// on a loopback address and trusts it, and no proxy stands in front.
+    pub(crate) fn trusts_everybody(&self) -> bool {
+        let mqtt = match self.mqtt.broker {
+            MqttBroker::Embedded => [Some(self.mqtt.listen), self.mqtt.tls_listen],
+            MqttBroker::Other(_) => [None, None],
+        };
+        let listeners = mqtt.into_iter().flatten().chain([self.http.listen]);
+        self.http.trusted_proxies.is_empty() && listeners.into_iter().all(|at| self.trusts(at))
     }
 
     /// Whether a listener lets in whoever reaches it.
@@ -145,6 +205,21 @@ impl Settings {
             "mqtt.tls_listen needs mqtt.tls_cert and mqtt.tls_key"
         );
         Ok(Some((listen, Tls::load(cert, key)?)))
+    }
+
+    /// The certificate of the site's port, where it speaks TLS.
+    pub(crate) fn site_tls(&self) -> anyhow::Result<Option<Tls>> {
+        let (cert, key) = (&self.http.tls_cert, &self.http.tls_key);
+        ensure!(
+            cert.as_os_str().is_empty() == key.as_os_str().is_empty(),
+            "http.tls_cert and http.tls_key need each other"
+        );
+        self.site_certificate().map(|cert| Tls::load(cert, key)).transpose().map_err(Into::into)
+    }
+
+    /// Where that certificate is.
+    pub(crate) fn site_certificate(&self) -> Option<&Path> {
+        Some(self.http.tls_cert.as_path()).filter(|cert| !cert.as_os_str().is_empty())
     }
 
     /// Begins logging as the settings say.
@@ -195,7 +270,7 @@ mod tests {
     fn every_setting_is_in_the_default_file() {
         // Keys of the types that the file does not show would be settings that
         // nobody can find: a made-up value of each section lists them.
-        for section in ["http", "mqtt", "limits", "storage", "access", "site", "log"] {
+        for section in ["http", "mqtt", "limits", "storage", "access", "admin", "site", "log"] {
             let error = loaded(&format!("[{section}]\nno_such_key = 1")).unwrap_err().to_string();
             let known = error.split("expected ").nth(1).unwrap_or_default();
             for key in known.split('`').skip(1).step_by(2) {
@@ -209,13 +284,6 @@ mod tests {
     }
 
     #[test]
-    fn an_open_door_without_login_is_refused() {
-        let settings = loaded("[http]\nlisten = \"0.0.0.0:3000\"").unwrap();
-        let error = settings.check().unwrap_err().to_string();
-        assert!(error.contains("http.listen") && error.contains("loopback"), "{error}");
-    }
-
-    #[test]
     fn another_broker_is_a_url_and_a_wrong_one_is_named_without_its_password() {
         let url = |text: &str| loaded(&format!("[mqtt]\nbroker = \"{text}\""));
         let MqttBroker::Other(broker) = url("mqtts://me:hunter2@host").unwrap().mqtt.broker else {
@@ -226,6 +294,46 @@ mod tests {
             let error = url(wrong).unwrap_err().to_string();
             assert!(error.contains("mqtt.broker") && !error.contains("hunter2"), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn who_is_trusted_follows_from_the_listeners() {
+        let trusts = |text: &str| loaded(text).unwrap().trusts_everybody();
+        assert!(trusts(""));
+        assert!(!trusts("[http]\nlisten = \"0.0.0.0:3000\""));
+        assert!(!trusts("[mqtt]\nlisten = \"[::]:1883\""));
+        assert!(!trusts("[mqtt]\ntls_listen = \"192.0.2.1:8883\""));
+        assert!(!trusts("[http]\ntrusted_proxies = \"127.0.0.1\""));
+        assert!(!trusts("[access]\ntrust_loopback = false"));
+    }
+
+    #[test]
+    fn a_password_that_cannot_be_is_refused_and_never_shown() {
+        let of = |text: &str| loaded(text).and_then(|settings| settings.check().map(|()| settings));
+        for wrong in ["[admin]\npassword = \"hunter2\"", "[admin]\npassword = 1234567"] {
+            let error = of(wrong).unwrap_err().to_string();
+            assert!(error.contains("admin.password must have 8"), "{error}");
+            assert!(!error.contains("hunter2") && !error.contains("1234567"), "{error}");
+        }
+        let missing = of("[admin]\npassword_file = \"/no/such/file\"").unwrap_err().to_string();
+        assert!(missing.contains("admin.password_file /no/such/file"), "{missing}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, " with spaces \n").unwrap();
+        let settings = of(&format!("[admin]\npassword_file = \"{}\"", file.path().display()));
+        let password = settings.unwrap().admin.password().unwrap().unwrap();
+        assert_eq!(password.expose(), " with spaces ");
+    }
+
+    #[test]
+    fn token_files_are_ids_with_paths() {
+        let files = |text: &str| loaded(&format!("[access]\nagent_token_files = \"{text}\""));
+        let two = files("edge-1=/run/a, host = /run/b").unwrap().access.agent_token_files.0;
+        let shown: Vec<_> = two.iter().map(|(id, p)| format!("{id} {}", p.display())).collect();
+        assert_eq!(shown, ["edge-1 /run/a", "host /run/b"]);
+        for wrong in ["edge-1", "a/b=/run/x"] {
+            let error = files(wrong).unwrap_err().to_string();
+            assert!(error.contains("access.agent_token_files"), "{error}");
         }
     }
 

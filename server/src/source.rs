@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::RegistryGate,
+    access::{self, RegistryGate},
     broker_figures,
     listen::bind,
     mqtt_door::WebSocketDoor,
@@ -63,6 +63,17 @@ impl Source {
             Mqtt::Embedded { tcp, tls } => {
                 let gate = Arc::new(RegistryGate(Arc::clone(registry)));
                 let broker = Broker::start(settings.limits.clone(), gate, deliveries, stop)?;
+                let doorman = broker.clone();
+                registry.when_revoked(move |credential| {
+                    let ended = doorman.disconnect(|identity| access::is_of(identity, credential));
+                    if ended > 0 {
+                        tracing::info!(
+                            name = credential.name,
+                            ended,
+                            "a credential was taken back: its MQTT connections end"
+                        );
+                    }
+                });
                 Self::open_doors(settings, broker, tcp, tls, roles)
             }
             Mqtt::Other(url) => {
@@ -118,10 +129,10 @@ impl Source {
     }
 
     /// The broker's door on the site's port, where the broker is ours.
-    pub(crate) fn door(&self, trusted: bool) -> Option<Arc<dyn MqttDoor>> {
+    pub(crate) fn door(&self) -> Option<Arc<dyn MqttDoor>> {
         match self {
             Self::Embedded { broker, .. } => {
-                Some(Arc::new(WebSocketDoor { broker: broker.clone(), trusted }))
+                Some(Arc::new(WebSocketDoor { broker: broker.clone() }))
             }
             Self::Other(_) => None,
         }

@@ -1,0 +1,21 @@
+//! TLS on the site's port, with the broker's way to a certificate.
+
+use std::{future::Future, io, pin::Pin};
+
+use komandorr_broker::Tls;
+use komandorr_web::{ByteStream, TlsDoor};
+use tokio::net::TcpStream;
+
+/// Encrypts the site's connections.
+#[derive(Debug)]
+pub(crate) struct SiteTls(pub(crate) Tls);
+
+impl TlsDoor for SiteTls {
+    fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>> {
+        let tls = self.0.clone();
+        Box::pin(async move { Ok(Box::new(tls.accept(stream).await?) as Box<dyn ByteStream>) })
+    }
+}
