@@ -17,7 +17,7 @@ use komandorr_wire::ServiceId;
 pub use calendar::Calendar;
 pub use fold::{Peak, Point, Summary};
 pub use profile::{HourCell, HourProfile};
-pub use query::InterfaceVolume;
+pub use query::{Holdings, InterfaceVolume, Kept};
 pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step, Talker};
 pub use weeks::WeekReport;
 
@@ -215,6 +215,20 @@ impl Reader {
             Some(Talker { service: service.id.clone(), name: service.name.clone(), volume })
         };
         Ok(totals.into_iter().filter_map(named).collect())
+    }
+
+    /// What the store holds: its size, its rows and how far back they go.
+    pub async fn holdings(&self) -> Result<Holdings, ReadError> {
+        self.pool.holdings().await
+    }
+
+    /// When a service's traffic begins; `None`: nothing of it is stored. Exact
+    /// while its first sample is kept, then to five minutes, then to the hour.
+    pub async fn begins(&self, service: &ServiceId) -> Result<Option<Timestamp>, ReadError> {
+        let services = self.services(&Scope::One(service.clone()))?;
+        let number = services.first().map(|service| service.number).unwrap_or_default();
+        let first_ms = self.pool.first_traffic(number).await?;
+        Ok(first_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()))
     }
 
     /// What each interface of a service carried in a range, in whole hours.

@@ -17,6 +17,8 @@ pub const KEPT_SAMPLES: usize = 100;
 const OFFSET_SAMPLES: usize = 20;
 /// How long an agent that went away is still shown, milliseconds.
 const AGENT_SHOWN_MS: i64 = 3_600_000;
+/// Samples this old on arrival were kept for want of a taker, milliseconds.
+const CATCHING_UP_MS: i64 = 10_000;
 /// Interval of an agent of which only one sample over a gap is known.
 const DEFAULT_INTERVAL_MS: u64 = 5_000;
 
@@ -76,6 +78,9 @@ pub struct AgentState {
     pub clock_offset_ms: i64,
     /// Its clock was impossible, and the arrival was taken instead.
     pub clock_corrected: bool,
+    /// How old its last sample was on arrival, milliseconds, while it sends
+    /// what it kept when nobody took it; `None`: it has caught up.
+    pub behind_ms: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +98,17 @@ pub(super) struct ServiceLive {
 struct AgentLive {
     state: AgentState,
     delays_ms: VecDeque<i64>,
+}
+
+impl AgentLive {
+    /// A clock that is off delays all samples alike; a spool that is sent at
+    /// once shows in delays that fall from sample to sample.
+    fn behind_ms(&self) -> Option<i64> {
+        let longest = self.delays_ms.iter().copied().max()?;
+        let last = self.delays_ms.back().copied()?;
+        let falls = longest - last > CATCHING_UP_MS;
+        (falls && last > CATCHING_UP_MS).then_some(last)
+    }
 }
 
 impl ServiceLive {
@@ -133,6 +149,7 @@ impl ServiceLive {
                     last_seen: arrived_at,
                     clock_offset_ms: delay_ms,
                     clock_corrected: false,
+                    behind_ms: None,
                 },
                 delays_ms: VecDeque::new(),
             },
@@ -145,6 +162,7 @@ impl ServiceLive {
         agent.state.last_seen = agent.state.last_seen.max(arrived_at);
         agent.state.clock_corrected = row.clock_corrected;
         agent.state.clock_offset_ms = agent.delays_ms.iter().copied().min().unwrap_or_default();
+        agent.state.behind_ms = agent.behind_ms();
         self.agents.push(agent);
         let oldest = arrived_at.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
         self.agents.retain(|agent| agent.state.last_seen.as_millisecond() >= oldest);

@@ -57,6 +57,28 @@ pub(super) struct BucketRow {
     pub(super) down_mean: u64,
 }
 
+/// Rows of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// How many.
+    pub rows: u64,
+    /// Time of the oldest; `None` without any.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What the store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Size of the database file without its log.
+    pub bytes: u64,
+    /// Samples as they came.
+    pub samples: Kept,
+    /// Volumes of five minutes.
+    pub five_minutes: Kept,
+    /// Volumes of an hour.
+    pub hours: Kept,
+}
+
 /// What an interface carried in a range.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct InterfaceVolume {
@@ -210,6 +232,33 @@ impl Pool {
             rows.collect()
         })
         .await
+    }
+
+    /// What the store holds, which takes a look at every row.
+    pub(super) async fn holdings(&self) -> Result<Holdings, ReadError> {
+        self.run(|connection| {
+            connection.query_row(include_str!("../sql/holdings.sql"), [], |row| {
+                let kept = |at| -> duckdb::Result<Kept> {
+                    let oldest_ms: Option<i64> = row.get(at + 1)?;
+                    let oldest = oldest_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+                    Ok(Kept { rows: row.get(at)?, oldest })
+                };
+                Ok(Holdings {
+                    bytes: row.get(0)?,
+                    samples: kept(1)?,
+                    five_minutes: kept(3)?,
+                    hours: kept(5)?,
+                })
+            })
+        })
+        .await
+    }
+
+    /// When a service's traffic begins, Unix milliseconds; `None` without any.
+    pub(super) async fn first_traffic(&self, service_no: i32) -> Result<Option<i64>, ReadError> {
+        let sql = include_str!("../sql/first_traffic.sql");
+        self.run(move |connection| connection.query_row(sql, params![service_no], |row| row.get(0)))
+            .await
     }
 
     pub(super) async fn interfaces(
