@@ -333,5 +333,7 @@ main.addEventListener("click", (event) => {
   });
 });
 
+document.documentElement.classList.add("scripted");
 dress();
-connect();
+// A page for those who are not let in yet follows nothing.
+if (followed) connect();

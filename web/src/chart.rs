@@ -3,6 +3,7 @@
 //! time breaks the line and leaves a band. Templates only print what is here.
 
 mod bars;
+mod hover;
 mod line;
 mod scale;
 mod spark;
@@ -11,6 +12,7 @@ pub(crate) mod time;
 use jiff::{Timestamp, tz::TimeZone};
 
 pub(crate) use bars::{Bar, Bars};
+pub(crate) use hover::Hover;
 pub(crate) use line::Slot;
 pub(crate) use scale::Scale;
 pub(crate) use spark::Spark;
@@ -127,6 +129,8 @@ pub(crate) struct Chart {
     pub(crate) down: Trace,
     /// Bands of missing time.
     pub(crate) gaps: Vec<Gap>,
+    /// Where the data begins, percent of the width; `None`: it began before.
+    pub(crate) begin: Option<f64>,
     /// Highest points, up and down.
     pub(crate) peaks: [Option<Peak>; 2],
     /// Lines of the 95th percentiles in px, up and down.
@@ -161,7 +165,9 @@ impl Chart {
         let inner = f64::from(plot.height) - top - BOTTOM;
         let y = |value: f64| top + scale.place(value) * inner;
         let frame = Frame::new(plot.from, plot.to);
+        let begin = plot.expected.map(|(first, _)| first).filter(|first| *first > plot.from);
         Self {
+            begin: begin.filter(|_| !plot.slots.is_empty()).map(|first| frame.x(seconds(first))),
             height: plot.height,
             plot: inner,
             grid: grid(&scale, y),
@@ -187,8 +193,7 @@ impl Chart {
     }
 
     /// Place of the axis, px.
-    #[cfg(test)]
-    fn zero_px(&self) -> f64 {
+    pub(crate) fn zero_px(&self) -> f64 {
         f64::from(TOP) + self.zero / f64::from(UNITS) * self.plot
     }
 }
@@ -319,6 +324,9 @@ mod tests {
             ..plot(&TimeZone::UTC, &slots)
         });
         assert!(chart.gaps.is_empty());
+        assert_eq!(chart.begin, Some(50.0));
+        let whole = Chart::new(&plot(&TimeZone::UTC, &slots));
+        assert_eq!((whole.begin, whole.gaps.len()), (None, 1));
     }
 
     #[test]

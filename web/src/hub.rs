@@ -67,6 +67,11 @@ impl Hub {
         self.newest.subscribe()
     }
 
+    /// How many streams follow the frames.
+    pub(crate) fn followers(&self) -> usize {
+        self.newest.receiver_count()
+    }
+
     /// The state of this moment.
     pub(crate) fn fresh(&self) -> Arc<Frame> {
         let mut making = self.making.lock();

@@ -18,13 +18,15 @@ mod params;
 mod peer;
 mod routes;
 mod server;
+mod sheet;
 mod site;
 mod theme;
 mod top;
 mod units;
+mod waiting;
 mod when;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use komandorr_collector::{Live, Reader, Registry, Stats};
@@ -51,6 +53,10 @@ pub struct Config {
     pub tls_cert: PathBuf,
     /// PEM file of its key.
     pub tls_key: PathBuf,
+    /// How long an answer waits for a client that does not read before the
+    /// connection is cut. No setting: tests have less time.
+    #[serde(skip)]
+    pub slow_client: Duration,
 }
 
 impl Default for Config {
@@ -61,6 +67,7 @@ impl Default for Config {
             trusted_proxies: Proxies::default(),
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
+            slow_client: Duration::from_secs(30),
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Shell {
     pub(crate) back: String,
     /// Time of the page on the site's clock.
     pub(crate) at: String,
+    /// Date of the page, for its print.
+    pub(crate) date: String,
     pub(crate) zone: String,
     /// The zone's name, where the script can use it too.
     pub(crate) iana: Option<String>,
@@ -84,6 +86,7 @@ impl Shell {
             session: session::of(site, visit.headers).is_some(),
             back,
             at: site.clock.time(now),
+            date: site.clock.date(now),
             zone: site.clock.zone_name(now),
             iana: site.clock.zone().iana_name().map(str::to_owned),
             stream: "/api/traffic/stream?view=clock".into(),

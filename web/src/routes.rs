@@ -22,7 +22,7 @@ use crate::{
     error::Failure,
     headers, hosts, mqtt, origin, pages, peer,
     site::Shared,
-    theme,
+    theme, waiting,
 };
 
 /// Most bytes of a request: forms and JSON of the registry are small.
@@ -70,10 +70,14 @@ fn page_rows() -> Vec<Row> {
         Row::post("/logout", Nothing, pages::login::leave),
         Row::get("/", ReadAll, pages::dashboard::page),
         Row::get("/analytics", ReadAll, pages::analytics::page),
+        Row::get("/analytics/hours.csv", ReadAll, pages::analytics::hours),
+        Row::get("/analytics/week.csv", ReadAll, pages::analytics::week_file),
+        Row::get("/analytics/talkers.csv", ReadAll, pages::analytics::talkers_file),
         Row::get("/status", ReadAll, pages::status::page),
         Row::get("/services/new", Manage, pages::add::page),
         Row::post("/services/new", Manage, pages::add::create),
         Row::get("/services/{id}", ReadAll, pages::service::page),
+        Row::get("/services/{id}/volumes.csv", ReadAll, pages::service::volumes_file),
         Row::post("/services/{id}", Manage, pages::service::save),
         Row::post("/services/{id}/token", Manage, pages::service::rotate),
         Row::get("/services/{id}/remove", Manage, pages::service::ask_removal),
@@ -130,6 +134,7 @@ pub(crate) fn router(site: &Shared) -> Router {
         .layer(from_fn(origin::own_pages_only))
         .layer(from_fn_with_state(Shared::clone(site), hosts::own_names_only))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn(waiting::answer_in_time))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Shared::clone(site), error::dress))

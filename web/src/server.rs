@@ -50,6 +50,8 @@ pub async fn run(
     let tls = app.tls.clone();
     let site = Site::new(&config, app, stop.clone());
     let router = routes::router(&site);
+    let slow_client = config.slow_client;
+    let serving = Serving { tls, router, slow_client, stop: stop.clone() };
     let (hub, stopped) = (Arc::clone(&site), stop.clone());
     site.tasks.spawn(async move { hub.hub.run(stopped).await });
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -71,7 +73,7 @@ pub async fn run(
                 }
             },
         };
-        let connection = open(stream, peer, tls.clone(), router.clone(), stop.clone());
+        let connection = open(stream, peer, serving.clone());
         site.tasks.spawn(async move {
             connection.await;
             drop(place);
@@ -85,35 +87,35 @@ pub async fn run(
     Ok(())
 }
 
-/// Sees a connection through, from its handshake to its end.
-async fn open(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// What every connection is served with.
+#[derive(Clone)]
+struct Serving {
     tls: Option<Arc<dyn TlsDoor>>,
     router: Router,
+    /// How long an answer waits for a client that does not read.
+    slow_client: Duration,
     stop: CancellationToken,
-) {
+}
+
+/// Sees a connection through, from its handshake to its end.
+async fn open(stream: TcpStream, peer: SocketAddr, serving: Serving) {
     // Small frames of a live stream must not wait for more.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY");
     }
-    let Some(tls) = tls else { return serve(stream, peer, false, router, stop).await };
+    let Some(tls) = serving.tls.clone() else { return serve(stream, peer, false, serving).await };
     let handshake = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream));
-    match stop.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(stream))) => serve(stream, peer, true, router, stop).await,
+    match serving.stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => serve(stream, peer, true, serving.clone()).await,
         Some(Ok(Err(error))) => tracing::debug!(%error, %peer, "no TLS handshake"),
         Some(Err(_)) => tracing::debug!(%peer, "the TLS handshake took too long"),
         None => {}
     }
 }
 
-async fn serve(
-    stream: impl ByteStream,
-    peer: SocketAddr,
-    encrypted: bool,
-    router: Router,
-    stop: CancellationToken,
-) {
+async fn serve(stream: impl ByteStream, peer: SocketAddr, encrypted: bool, serving: Serving) {
+    let Serving { router, slow_client, stop, .. } = serving;
+    let stream = Patient::new(stream, slow_client);
     let service = service_fn(move |request: Request<Incoming>| {
         let router = router.clone();
         async move {
@@ -127,7 +129,7 @@ async fn serve(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

@@ -7,7 +7,10 @@ use komandorr_collector::registry::Service;
 use komandorr_wire::ServiceId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{App, Config, Proxies, access::Checks, error::Failure, hub::Hub, when::Clock};
+use crate::{
+    App, Config, Proxies, access::Checks, error::Failure, hub::Hub,
+    pages::status::store::Remembered, when::Clock,
+};
 
 /// Handed to every handler.
 pub(crate) type Shared = Arc<Site>;
@@ -24,6 +27,8 @@ pub(crate) struct Site {
     pub(crate) checks: Checks,
     pub(crate) clock: Clock,
     pub(crate) hub: Hub,
+    /// What the store said that it holds.
+    pub(crate) holdings: Remembered,
     /// Ends live streams and sessions.
     pub(crate) stop: CancellationToken,
     /// Everything that runs beside a request.
@@ -39,7 +44,8 @@ impl Site {
         let hub = Hub::new(&app);
         let (tasks, started) = (TaskTracker::new(), Timestamp::now());
         let (proxies, checks) = (config.trusted_proxies.clone(), Checks::default());
-        Arc::new(Self { app, hosts, proxies, checks, clock, hub, stop, tasks, started })
+        let holdings = Remembered::default();
+        Arc::new(Self { app, hosts, proxies, checks, clock, hub, holdings, stop, tasks, started })
     }
 
     /// A registered service by what stands in a path.

@@ -76,6 +76,21 @@ impl Clock {
         self.format(at, "%-d %B %Y")
     }
 
+    /// `20 November 2026, 20:14`
+    pub(crate) fn dated(&self, at: Timestamp) -> String {
+        self.format(at, "%-d %B %Y, %H:%M")
+    }
+
+    /// `2026-11-20`
+    pub(crate) fn iso_date(&self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d")
+    }
+
+    /// `2026-11-20T20:14:08+01:00`
+    pub(crate) fn iso(&self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%dT%H:%M:%S%:z")
+    }
+
     /// `Fri 20 Nov`
     pub(crate) fn day(&self, at: Timestamp) -> String {
         self.format(at, "%a %-d %b")

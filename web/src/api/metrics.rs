@@ -17,6 +17,8 @@ const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn metrics(State(site): State<Shared>) -> Response {
     let mut text = Exposition(String::new());
     pipeline(&mut text, &site.app.stats.snapshot());
+    let help = "Live streams that are followed now: one for each open page.";
+    text.one("komandorr_live_streams", "gauge", help, site.hub.followers());
     services(&mut text, &site.hub.fresh());
     for family in (site.app.figures)() {
         text.head(family.name, family.kind, family.help);

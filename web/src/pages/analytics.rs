@@ -1,6 +1,7 @@
 //! What is usual: the hour of the week, this week against the last, the top
 //! talkers and the 95th percentiles; for the fleet, a group or one service.
 
+mod files;
 mod heat;
 mod talkers;
 mod week;
@@ -13,6 +14,8 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use komandorr_collector::read::{Range, Scope};
 use komandorr_wire::ServiceId;
+
+pub(crate) use files::{hours, talkers as talkers_file, week as week_file};
 
 use super::{Link, Page, Shell, Tab, Visit, render};
 use crate::{
@@ -41,10 +44,14 @@ struct Analytics {
     span: &'static str,
     links: Vec<(String, &'static str, bool)>,
     choices: Vec<Choices>,
+    /// The views as files: hours, weeks, talkers.
+    csv: [String; 3],
     heat: HeatView,
     p95: [(&'static str, Tagged); 2],
     week: WeekView,
     talkers: Vec<TalkerRow>,
+    /// How many of how many are shown.
+    shown: String,
 }
 
 /// A part of the list of what can be looked at.
@@ -53,6 +60,30 @@ struct Choices {
     label: &'static str,
     /// Value, word, and whether it is the present one.
     options: Vec<(String, String, bool)>,
+}
+
+/// What is asked for: of whom, and how far back.
+#[derive(Debug)]
+struct Question {
+    scope: Scope,
+    weeks: u32,
+    range: Range,
+    now: Timestamp,
+}
+
+impl Question {
+    fn of(params: &Params) -> Result<Self, Failure> {
+        let weeks = params.number("weeks", 1..=104)?.unwrap_or(USUAL_WEEKS);
+        let now = Timestamp::now();
+        let back = SignedDuration::from_hours(i64::from(weeks) * 7 * 24);
+        let range = Range::new(now.checked_sub(back).unwrap_or(now), now)?;
+        Ok(Self { scope: scope(params)?, weeks, range, now })
+    }
+
+    /// The address of a view of the same.
+    fn link(&self, path: &str) -> Link {
+        Link::to(path).with("of", value(&self.scope)).with("weeks", self.weeks)
+    }
 }
 
 /// What is looked at: `group:Edge`, `service:edge-1`, or nothing for the fleet.
@@ -82,42 +113,40 @@ pub(crate) async fn page(
     headers: HeaderMap,
     params: Params,
 ) -> Page {
-    let scope = scope(&params)?;
-    let weeks = params.number("weeks", 1..=104)?.unwrap_or(USUAL_WEEKS);
-    let now = Timestamp::now();
-    let back = SignedDuration::from_hours(i64::from(weeks) * 7 * 24);
-    let from = now.checked_sub(back).unwrap_or(now);
-    let range = Range::new(from, now)?;
+    let question = Question::of(&params)?;
+    let Question { scope, weeks, range, now } = &question;
     let reader = &site.app.reader;
-    let profile = reader.hour_profile(&scope, weeks, now).await?;
-    let summary = reader.summary(&scope, range).await?;
-    let week = week::view(&site, &scope, now).await?;
-    let talkers = talkers::rows(&site, &scope, range).await?;
+    let profile = reader.hour_profile(scope, *weeks, *now).await?;
+    let summary = reader.summary(scope, *range).await?;
+    let week = week::read(&site, scope, *now).await?;
+    let talkers = talkers::read(&site, scope, *range).await?;
     let mut shell = Shell::new(
         &Visit { site: &site, uri: &uri, headers: &headers },
         "Analytics",
         Some(Tab::Analytics),
     );
     shell.refresh = 300;
-    let here = Link::to("/analytics").with("of", value(&scope));
+    let csv = |name: &str| question.link(&format!("/analytics/{name}.csv")).to_string();
+    let link = |(n, word): &(u32, &'static str)| {
+        (question.link("/analytics").with("weeks", n).to_string(), *word, n == weeks)
+    };
     render(&Analytics {
         shell,
-        of: in_words(&site, &scope),
-        dates: format!("{} to {}", site.clock.date(from), site.clock.date(now)),
-        weeks,
-        span: WEEKS.iter().find(|(n, _)| *n == weeks).map_or("the range", |(_, word)| word),
-        links: WEEKS
-            .iter()
-            .map(|(n, word)| (here.clone().with("weeks", n).to_string(), *word, *n == weeks))
-            .collect(),
-        choices: choices(&site, &scope),
+        of: in_words(&site, scope),
+        dates: format!("{} to {}", site.clock.date(range.from), site.clock.date(*now)),
+        weeks: *weeks,
+        span: WEEKS.iter().find(|(n, _)| n == weeks).map_or("the range", |(_, word)| word),
+        links: WEEKS.iter().map(link).collect(),
+        choices: choices(&site, scope),
+        csv: [csv("hours"), csv("week"), csv("talkers")],
         heat: heat::view(&profile),
         p95: [
             ("upload", Rate::known(summary.up_p95_bytes_per_second).tagged()),
             ("download", Rate::known(summary.down_p95_bytes_per_second).tagged()),
         ],
-        week,
-        talkers,
+        week: week.view(&site),
+        shown: talkers.told(),
+        talkers: talkers.rows(),
     })
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Ring {
     Percent { number: RingPercent, up: bool, capacity: Capacity },
     /// Without a known capacity: the speed of both directions.
     Speed(Figure),
+    /// Nothing came yet.
+    New,
     /// Since when nothing came.
     Silent { since: Timestamp, age: Age },
 }
@@ -53,8 +55,10 @@ pub(crate) struct CardView<'a> {
 impl Ring {
     fn of(current: &Current, now: Timestamp) -> Self {
         let since = current.sampled_at.unwrap_or(now);
-        if matches!(current.state, State::Silent | State::New) {
-            return Self::Silent { since, age: Age::between(since, now) };
+        match current.state {
+            State::New => return Self::New,
+            State::Silent => return Self::Silent { since, age: Age::between(since, now) },
+            State::Live | State::Idle => {}
         }
         let known = current.utilisation_percent.zip(current.capacity_bytes_per_second);
         match known {
@@ -79,6 +83,7 @@ impl Ring {
                 format!("{name}: {number} percent of {capacity}, {busier} is the busier direction")
             }
             Self::Speed(figure) => format!("{name}: {figure} in total, capacity unknown"),
+            Self::New => format!("{name}: no sample yet"),
             Self::Silent { age, .. } => format!("{name}: silent for {age}"),
         }
     }
@@ -91,10 +96,10 @@ fn total(current: &Current) -> Rate {
 impl<'a> CardView<'a> {
     pub(crate) fn new(current: &'a Current, colour: u8, linked: bool, now: Timestamp) -> Self {
         let ring = Ring::of(current, now);
-        let silent = matches!(ring, Ring::Silent { .. });
+        let silent = matches!(ring, Ring::Silent { .. } | Ring::New);
         let arc = match &ring {
             Ring::Percent { number, .. } => number.arc(),
-            Ring::Speed(_) | Ring::Silent { .. } => None,
+            Ring::Speed(_) | Ring::Silent { .. } | Ring::New => None,
         };
         Self {
             id: current.service.as_str(),

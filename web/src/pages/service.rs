@@ -22,6 +22,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use edit::{ask_removal, remove, rotate, save};
 
+pub(crate) use volumes::file as volumes_file;
+
 use super::{Link, Page, Shell, Tab, Visit, add, card::CardView, part, render};
 use crate::{
     error::Failure,
@@ -80,10 +82,12 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
     let now = Timestamp::now();
     let frame = site.hub.fresh();
     let path = format!("/services/{}", service.id);
-    let span = Span::of(params, &site.clock, now)?;
+    let begins = site.app.reader.begins(&service.id).await?;
+    let span = Span::of(params, &site.clock, begins, now)?;
     let unit = volumes::unit(params)?;
-    let history = history::view(site, &service, &span, now).await?;
-    let volumes = volumes::view(site, &service.id, &span, unit, params, now).await?;
+    let history = history::view(site, &service, &span, begins, now).await?;
+    let page = volumes::Page::of(params, unit, begins, now)?;
+    let volumes = volumes::view(site, &service.id, &span, &page, now).await?;
     let mut shell = Shell::new(visit, &service.name, Some(Tab::Dashboard));
     shell.stream = Link::to("/api/traffic/stream")
         .with("view", "service")

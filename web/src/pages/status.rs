@@ -1,5 +1,7 @@
 //! The pipeline: what is taken in, what is refused, and whose clock is off.
 
+pub(crate) mod store;
+
 use askama::Template;
 use axum::{
     extract::State,
@@ -13,15 +15,18 @@ use komandorr_collector::{
 
 use super::{Page, Shell, Tab, Visit, render};
 use crate::{
-    Part,
+    Family, Part,
     site::{Shared, Site},
     units::{Age, Span},
 };
+use store::StoreView;
 
 /// The page is drawn anew after so many seconds.
 const REFRESH_SECONDS: u32 = 5;
 /// A clock that is off by less than this is right, milliseconds.
 const CLOCK_OFF_MS: i64 = 2_000;
+/// The broker's figure of what it refused.
+const REFUSED: &str = "komandorr_mqtt_refused_total";
 
 #[derive(Debug, Template)]
 #[template(path = "status.html")]
@@ -33,6 +38,10 @@ struct StatusPage {
     reasons: Vec<(&'static str, u64)>,
     refusals: Vec<Row>,
     agents: Vec<Agent>,
+    /// `None`: the store does not answer.
+    store: Option<StoreView>,
+    /// Connections and more that the broker refused, by reason.
+    turned_away: Vec<(String, u64)>,
 }
 
 #[derive(Debug)]
@@ -73,6 +82,7 @@ pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMa
     let mut shell = Shell::new(&visit, "Pipeline", Some(Tab::Pipeline));
     shell.refresh = REFRESH_SECONDS;
     let services = site.app.registry.services();
+    let store = store::view(&site, now).await;
     let told = |failure: &komandorr_collector::stats::Failure| {
         (site.clock.told(failure.since, now), failure.reason.clone())
     };
@@ -83,6 +93,8 @@ pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMa
         figures: figures(&site, &stats, now),
         reasons: stats.refused.iter().copied().filter(|(_, count)| *count > 0).collect(),
         refusals: stats.refusals.iter().map(|refusal| row(&site, refusal, now)).collect(),
+        store,
+        turned_away: turned_away(&(site.app.figures)()),
         agents: services.iter().filter_map(|service| agent(&site, service, now)).collect(),
     })
 }
@@ -122,6 +134,22 @@ fn figures(site: &Site, stats: &Snapshot, now: Timestamp) -> Vec<Figure> {
     ]
 }
 
+/// What the broker refused: it tells with its other figures.
+fn turned_away(families: &[Family]) -> Vec<(String, u64)> {
+    let family = families.iter().find(|family| family.name == REFUSED);
+    let values = family.into_iter().flat_map(|family| &family.values);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a counter; a float beyond the range saturates"
+    )]
+    let told = |(labels, count): &(String, f64)| {
+        let reason = labels.split('"').nth(1).unwrap_or_default().replace('_', " ");
+        (*count > 0.0).then_some((reason, *count as u64))
+    };
+    values.filter_map(told).collect()
+}
+
 /// Below which time 95 % of the commits stayed.
 fn slowest(stats: &Snapshot) -> String {
     let wanted = stats.commits.saturating_mul(95).div_ceil(100);
@@ -152,7 +180,9 @@ fn agent(site: &Site, service: &Service, now: Timestamp) -> Option<Agent> {
     let last = agents.iter().max_by_key(|agent| agent.last_seen)?;
     let current = site.app.live.one(&service.id, now);
     let interval = current.and_then(|current| current.interval_seconds);
-    let off = last.clock_corrected || last.clock_offset_ms.abs() > CLOCK_OFF_MS;
+    let catching_up = last.behind_ms.map(|ms| Span::seconds(ms / 1000));
+    let off = last.clock_corrected
+        || (catching_up.is_none() && last.clock_offset_ms.abs() > CLOCK_OFF_MS);
     let seconds = Span::seconds(last.clock_offset_ms.abs() / 1000);
     Some(Agent {
         id: service.id.to_string(),
@@ -161,6 +191,9 @@ fn agent(site: &Site, service: &Service, now: Timestamp) -> Option<Agent> {
         since: last.last_seen,
         interval: interval.map_or_else(|| "–".into(), |interval| format!("{interval} s")),
         clock: match (last.clock_corrected, last.clock_offset_ms) {
+            (_, _) if catching_up.is_some() => {
+                format!("catching up, {} to go", catching_up.unwrap_or(Span::seconds(0)))
+            }
             (true, _) => "impossible; arrival is taken instead".into(),
             (false, ms) if ms > CLOCK_OFF_MS => format!("{seconds} behind"),
             (false, ms) if ms < -CLOCK_OFF_MS => format!("{seconds} ahead"),

@@ -13,9 +13,6 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// How long a write may wait for the client to read.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// A stream that fails once a write has waited for too long.
 #[derive(Debug)]
 pub(super) struct Patient<T> {
@@ -23,11 +20,14 @@ pub(super) struct Patient<T> {
     /// Runs only while a write waits.
     deadline: Pin<Box<Sleep>>,
     waiting: bool,
+    /// How long a write may wait for the client to read.
+    patience: Duration,
 }
 
 impl<T> Patient<T> {
-    pub(super) fn new(inner: T) -> Self {
-        Self { inner, deadline: Box::pin(tokio::time::sleep(PATIENCE)), waiting: false }
+    pub(super) fn new(inner: T, patience: Duration) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(patience));
+        Self { inner, deadline, waiting: false, patience }
     }
 
     /// Passes a result on; counts the time while there is none.
@@ -42,7 +42,7 @@ impl<T> Patient<T> {
         }
         if !self.waiting {
             self.waiting = true;
-            self.deadline.as_mut().reset(Instant::now() + PATIENCE);
+            self.deadline.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.deadline.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
@@ -99,10 +99,12 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_is_dropped() {
         let (near, far) = tokio::io::duplex(16);
-        let mut patient = Patient::new(near);
+        let mut patient = Patient::new(near, PATIENCE);
         let error = patient.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(far);
@@ -111,7 +113,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_now_and_then_is_served() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut patient = Patient::new(near);
+        let mut patient = Patient::new(near, PATIENCE);
         let reading = async {
             let mut got = [0; 16];
             for _ in 0..4 {

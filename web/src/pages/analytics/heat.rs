@@ -26,6 +26,8 @@ pub(super) struct HeatView {
     pub(super) quietest: Option<Extreme>,
     /// Hours of which there is any data.
     pub(super) seen: usize,
+    /// How much of the week that is, in words.
+    pub(super) told: String,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,13 @@ pub(super) fn view(profile: &HourProfile) -> HeatView {
         value: Rate::known(total(cell)),
     };
     let days = profile.cells.chunks(24).zip(DAYS);
+    let seen = totals().count();
     HeatView {
+        told: match seen {
+            0 => "No samples in this range.".to_owned(),
+            seen if seen == profile.cells.len() => "Means of both directions together.".to_owned(),
+            seen => format!("Samples of {seen} of the week's {} hours.", profile.cells.len()),
+        },
         days: days
             .map(|(cells, (short, long))| Day {
                 short,
@@ -84,7 +92,7 @@ pub(super) fn view(profile: &HourProfile) -> HeatView {
         high: Rate::of(high),
         busiest: profile.busiest.as_ref().map(told),
         quietest: profile.quietest.as_ref().map(told),
-        seen: totals().count(),
+        seen,
     }
 }
 

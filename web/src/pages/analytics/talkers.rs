@@ -1,6 +1,6 @@
 //! Who moves most, with the 95th percentiles of each.
 
-use komandorr_collector::read::{Range, Scope};
+use komandorr_collector::read::{Range, Scope, Summary, Talker};
 
 use crate::{
     error::Failure,
@@ -10,6 +10,23 @@ use crate::{
 
 /// How many are shown.
 const SHOWN: usize = 8;
+
+/// The busiest services of a scope.
+#[derive(Debug)]
+pub(super) struct Talkers {
+    /// How many moved anything.
+    all: usize,
+    pub(super) busiest: Vec<Figures>,
+}
+
+/// A service with its figures over the range.
+#[derive(Debug)]
+pub(super) struct Figures {
+    pub(super) talker: Talker,
+    /// Percent of everything that was moved.
+    pub(super) share: f64,
+    pub(super) summary: Summary,
+}
 
 #[derive(Debug)]
 pub(super) struct TalkerRow {
@@ -32,11 +49,7 @@ fn percent(part: u64, of: u64) -> f64 {
 }
 
 /// The busiest services of a scope over a range.
-pub(super) async fn rows(
-    site: &Site,
-    scope: &Scope,
-    range: Range,
-) -> Result<Vec<TalkerRow>, Failure> {
+pub(super) async fn read(site: &Site, scope: &Scope, range: Range) -> Result<Talkers, Failure> {
     let reader = &site.app.reader;
     let all = reader.top_talkers(range, site.app.registry.len().max(1)).await?;
     let within = |id: &str| match scope {
@@ -48,22 +61,42 @@ pub(super) async fn rows(
     };
     let talkers: Vec<_> = all.into_iter().filter(|t| within(t.service.as_str())).collect();
     let sum = talkers.iter().fold(0u64, |sum, talker| sum.saturating_add(talker.volume.total()));
-    let longest = talkers.first().map_or(0, |talker| talker.volume.total());
-    let mut rows = Vec::new();
+    let all = talkers.len();
+    let mut busiest = Vec::new();
     for talker in talkers.into_iter().take(SHOWN) {
         let own = Scope::One(talker.service.clone());
         let summary = reader.summary(&own, range).await?;
-        rows.push(TalkerRow {
+        let share = percent(talker.volume.total(), sum);
+        busiest.push(Figures { talker, share, summary });
+    }
+    Ok(Talkers { all, busiest })
+}
+
+impl Talkers {
+    /// How many of how many are listed.
+    pub(super) fn told(&self) -> String {
+        match (self.busiest.len(), self.all) {
+            (0, _) => "No samples in this range.".to_owned(),
+            (shown, all) if shown == all => format!("All {all} with traffic."),
+            (shown, all) => format!("The busiest {shown} of {all} with traffic."),
+        }
+    }
+
+    /// The rows of the two tables.
+    pub(super) fn rows(&self) -> Vec<TalkerRow> {
+        let figures = &self.busiest;
+        let longest = figures.first().map_or(0, |first| first.talker.volume.total());
+        let row = |Figures { talker, share, summary }: &Figures| TalkerRow {
             id: talker.service.to_string(),
-            name: talker.name,
+            name: talker.name.clone(),
             volume: Volume::new(talker.volume.total()).tagged(),
-            share: Percent::new(percent(talker.volume.total(), sum)),
+            share: Percent::new(*share),
             up: percent(talker.volume.up_bytes, longest),
             both: percent(talker.volume.total(), longest),
             up_p95: Rate::known(summary.up_p95_bytes_per_second).tagged(),
             down_p95: Rate::known(summary.down_p95_bytes_per_second).tagged(),
             peak: Rate::known(summary.up_peak.map(|peak| peak.bytes_per_second)).tagged(),
-        });
+        };
+        figures.iter().map(row).collect()
     }
-    Ok(rows)
 }

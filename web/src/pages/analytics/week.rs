@@ -1,7 +1,7 @@
 //! This week against the last, day by day and up to the same time.
 
 use jiff::{SignedDuration, Timestamp};
-use komandorr_collector::read::{Calendar, PeriodVolume, Range, Scope};
+use komandorr_collector::read::{Calendar, Range, Scope};
 
 use crate::{
     chart::{Bar, Bars},
@@ -20,6 +20,32 @@ const DAYS: [(&str, &str); 7] = [
     ("Sunday", "Sun"),
 ];
 
+/// The days of two weeks, as bytes.
+#[derive(Debug)]
+pub(super) struct Weeks {
+    /// Begin of the last week and of this one.
+    starts: (Timestamp, Timestamp),
+    /// Which day is not over yet, Monday is 0.
+    today: usize,
+    now: Timestamp,
+    pub(super) days: Vec<Pair>,
+}
+
+/// A day of this week and the same day of the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) day: &'static str,
+    short: &'static str,
+    /// Begin of this week's day.
+    pub(super) start: Timestamp,
+    /// `None`: it has not come yet.
+    pub(super) new: Option<u64>,
+    /// Of the day that is not over yet: up to the same time.
+    pub(super) old: u64,
+    /// The whole day of the last week.
+    whole: u64,
+}
+
 /// Bars and table.
 #[derive(Debug)]
 pub(super) struct WeekView {
@@ -29,15 +55,16 @@ pub(super) struct WeekView {
     pub(super) until: String,
     pub(super) today: &'static str,
     pub(super) ticks: Vec<(f64, String)>,
-    pub(super) bars: Vec<Bars2>,
+    pub(super) bars: Vec<BarPair>,
     pub(super) rows: Vec<Row>,
     pub(super) total: Row,
-    pub(super) any: bool,
+    /// What is compared, in words.
+    pub(super) told: String,
 }
 
 /// The two bars of a day, with their places in percent of the width.
 #[derive(Debug)]
-pub(super) struct Bars2 {
+pub(super) struct BarPair {
     pub(super) day: &'static str,
     pub(super) middle: f64,
     pub(super) old_x: f64,
@@ -46,6 +73,8 @@ pub(super) struct Bars2 {
     /// Of the last week's same day what came after the present time.
     pub(super) rest: Bar,
     pub(super) new: Bar,
+    /// What a pointer is told.
+    pub(super) words: String,
 }
 
 #[derive(Debug)]
@@ -57,7 +86,8 @@ pub(super) struct Row {
     pub(super) change: String,
 }
 
-pub(super) async fn view(site: &Site, scope: &Scope, now: Timestamp) -> Result<WeekView, Failure> {
+/// Reads both weeks up to now.
+pub(super) async fn read(site: &Site, scope: &Scope, now: Timestamp) -> Result<Weeks, Failure> {
     let week = SignedDuration::from_hours(7 * 24);
     let before = now.checked_sub(week).unwrap_or(now);
     let reader = &site.app.reader;
@@ -78,88 +108,111 @@ pub(super) async fn view(site: &Site, scope: &Scope, now: Timestamp) -> Result<W
         }
         Err(_) => 0,
     };
-    Ok(compare(site, old, new, Today { index: today, until }, (first.0, last.0), now))
-}
-
-/// The day that is not over yet.
-#[derive(Clone, Copy)]
-struct Today {
-    index: usize,
-    /// Bytes of last week's same day up to this time.
-    until: u64,
-}
-
-fn compare(
-    site: &Site,
-    old: &[PeriodVolume],
-    new: &[PeriodVolume],
-    today: Today,
-    (last, this): (Timestamp, Timestamp),
-    now: Timestamp,
-) -> WeekView {
-    let total = |days: &[PeriodVolume], i: usize| days.get(i).map_or(0, |day| day.volume.total());
-    let volumes = old.iter().chain(new).map(|day| day.volume.total());
-    let axis = Bars::new(volumes.clone());
-    let (mut rows, mut bars, mut sums) = (Vec::new(), Vec::new(), (0u64, 0u64));
-    let minute = site.clock.minute(now);
-    for (i, (day, short)) in DAYS.into_iter().enumerate() {
-        let (was, is) = (total(old, i), total(new, i));
-        let same = if i == today.index { today.until.min(was) } else { was };
-        let over = i > today.index;
-        if !over {
-            sums = (sums.0.saturating_add(is), sums.1.saturating_add(same));
-        }
-        rows.push(Row {
+    let pair = |(i, (day, short)): (usize, (&'static str, &'static str))| {
+        let whole = old.get(i).map_or(0, |day| day.volume.total());
+        let is = new.get(i).map_or(0, |day| day.volume.total());
+        Pair {
             day,
-            note: if i == today.index { format!("until {minute}") } else { String::new() },
-            new: Volume::known((!over).then_some(is)).tagged(),
-            old: Volume::new(same).tagged(),
-            change: if over { "–".into() } else { change(is, same) },
-        });
-        bars.push(pair(&axis, i, short, (was, if over { was } else { same }, is)));
+            short,
+            start: new.get(i).map_or(last.0, |day| day.start),
+            new: (i <= today).then_some(is),
+            old: if i == today { until.min(whole) } else { whole },
+            whole,
+        }
+    };
+    let days = DAYS.into_iter().enumerate().map(pair).collect();
+    Ok(Weeks { starts: (first.0, last.0), today, now, days })
+}
+
+impl Weeks {
+    /// Both weeks up to the present time: this one and the last.
+    pub(super) fn sums(&self) -> (u64, u64) {
+        let past = self.days.iter().filter_map(|day| day.new.map(|new| (new, day.old)));
+        past.fold((0, 0), |(a, b), (new, old)| (a.saturating_add(new), b.saturating_add(old)))
     }
-    WeekView {
-        this: site.clock.week_number(this),
-        last: site.clock.week_number(last),
-        today: DAYS.get(today.index).map_or("today", |(day, _)| day),
-        until: minute,
-        any: volumes.clone().any(|bytes| bytes > 0),
-        ticks: axis.ticks,
-        bars,
-        rows,
-        total: Row {
-            day: "To the same time",
-            note: String::new(),
-            new: Volume::new(sums.0).tagged(),
-            old: Volume::new(sums.1).tagged(),
-            change: change(sums.0, sums.1),
-        },
+
+    /// Today's name.
+    fn day(&self) -> &'static str {
+        DAYS.get(self.today).map_or("today", |(day, _)| day)
+    }
+
+    /// Bars and table of them.
+    pub(super) fn view(&self, site: &Site) -> WeekView {
+        let both = self.days.iter().flat_map(|day| [day.whole, day.new.unwrap_or_default()]);
+        let axis = Bars::new(both.clone());
+        let minute = site.clock.minute(self.now);
+        let today = |i: usize| i == self.today;
+        let row = |(i, day): (usize, &Pair)| Row {
+            day: day.day,
+            note: if today(i) { format!("until {minute}") } else { String::new() },
+            new: Volume::known(day.new).tagged(),
+            old: Volume::new(day.old).tagged(),
+            change: signed(day.change()),
+        };
+        let (new, old) = self.sums();
+        WeekView {
+            this: site.clock.week_number(self.starts.1),
+            last: site.clock.week_number(self.starts.0),
+            today: self.day(),
+            told: if both.clone().any(|bytes| bytes > 0) {
+                format!("Both weeks up to {} {minute}.", self.day())
+            } else {
+                "No samples in these two weeks.".to_owned()
+            },
+            ticks: axis.ticks.clone(),
+            bars: self.days.iter().enumerate().map(|(i, day)| day.bars(&axis, i)).collect(),
+            rows: self.days.iter().enumerate().map(row).collect(),
+            total: Row {
+                day: "To the same time",
+                note: String::new(),
+                new: Volume::new(new).tagged(),
+                old: Volume::new(old).tagged(),
+                change: signed(change(new, old)),
+            },
+            until: minute,
+        }
     }
 }
 
-fn pair(axis: &Bars, i: usize, day: &'static str, (was, same, is): (u64, u64, u64)) -> Bars2 {
-    #[allow(clippy::cast_precision_loss, reason = "one of seven")]
-    let left = i as f64 * 100.0 / 7.0;
-    let whole = axis.bar(was);
-    let old = axis.bar(same);
-    Bars2 {
-        day,
-        middle: left + 50.0 / 7.0,
-        old_x: left + 2.6,
-        new_x: left + 7.2,
-        rest: Bar { y: whole.y, height: whole.height - old.height },
-        old,
-        new: axis.bar(is),
+impl Pair {
+    /// Percent; `None` where there is nothing to compare.
+    pub(super) fn change(&self) -> Option<f64> {
+        self.new.and_then(|new| change(new, self.old))
+    }
+
+    fn bars(&self, axis: &Bars, i: usize) -> BarPair {
+        #[allow(clippy::cast_precision_loss, reason = "one of seven")]
+        let left = i as f64 * 100.0 / 7.0;
+        let whole = axis.bar(self.whole);
+        let old = axis.bar(self.old);
+        let now = self.new.map(|new| format!(", this week {}", Volume::new(new)));
+        BarPair {
+            day: self.short,
+            middle: left + 50.0 / 7.0,
+            old_x: left + 2.6,
+            new_x: left + 7.2,
+            rest: Bar { y: whole.y, height: whole.height - old.height },
+            old,
+            new: axis.bar(self.new.unwrap_or_default()),
+            words: format!(
+                "{}: last week {}{}",
+                self.day,
+                Volume::new(self.whole),
+                now.unwrap_or_default()
+            ),
+        }
     }
 }
 
-/// `+5.4`, in percent.
+/// Percent; `None` without a week before.
 #[allow(clippy::cast_precision_loss, reason = "one decimal is shown")]
-fn change(new: u64, old: u64) -> String {
-    if old == 0 {
-        return "–".into();
-    }
-    format!("{:+.1}", (new as f64 / old as f64 - 1.0) * 100.0)
+pub(super) fn change(new: u64, old: u64) -> Option<f64> {
+    (old > 0).then(|| (new as f64 / old as f64 - 1.0) * 100.0)
+}
+
+/// `+5.4`
+fn signed(percent: Option<f64>) -> String {
+    percent.map_or_else(|| "–".to_owned(), |percent| format!("{percent:+.1}"))
 }
 
 #[cfg(test)]
@@ -168,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_change_has_its_sign_and_none_without_a_week_before() {
-        assert_eq!(change(1054, 1000), "+5.4");
-        assert_eq!(change(900, 1000), "-10.0");
-        assert_eq!(change(5, 0), "–");
+        assert_eq!(signed(change(1054, 1000)), "+5.4");
+        assert_eq!(signed(change(900, 1000)), "-10.0");
+        assert_eq!(signed(change(5, 0)), "–");
     }
 }

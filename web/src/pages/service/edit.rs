@@ -50,6 +50,8 @@ struct RemovePage {
     shell: Shell,
     service: Arc<Service>,
     volume: Volume,
+    /// Since when it was counted.
+    since: String,
 }
 
 /// A new token, once.
@@ -151,8 +153,10 @@ pub(crate) async fn ask_removal(
     let (id, service) = known(&site, &id)?;
     let shell = Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "Remove", None);
     let current = site.app.live.one(&id, jiff::Timestamp::now());
+    let begins = site.app.reader.begins(&id).await?.unwrap_or(service.created_at);
+    let since = site.clock.date(begins);
     let bytes = current.map_or(0, |now| now.up_bytes_total.saturating_add(now.down_bytes_total));
-    render(&RemovePage { shell, service, volume: Volume::new(bytes) })
+    render(&RemovePage { shell, service, volume: Volume::new(bytes), since })
 }
 
 /// `POST /services/{id}/remove`

@@ -12,10 +12,11 @@ use super::{
     span::Span,
 };
 use crate::{
-    chart::{self, Chart, Plot, Slot, seconds},
+    chart::{self, Chart, Hover, Plot, Slot, seconds},
     error::Failure,
+    pages::Link,
     site::Site,
-    units::{Percent, Rate, Tagged, Volume},
+    units::{Rate, Tagged, Volume},
 };
 
 /// Height of the chart, px.
@@ -29,17 +30,29 @@ const USUAL_INTERVAL: f64 = 5.0;
 #[derive(Debug)]
 pub(super) struct HistoryView {
     pub(super) heading: String,
+    /// The range in dates, for its print.
+    pub(super) dates: String,
     /// How fine the chart is.
     pub(super) fineness: &'static str,
     pub(super) chart: Chart,
     pub(super) label: String,
     pub(super) marks: Vec<Mark>,
+    pub(super) hovers: Vec<Hover>,
     pub(super) coverage: Coverage,
     pub(super) figures: [Figures; 2],
     /// Where zooming leads.
     pub(super) path: String,
     /// Said in place of the chart where there is nothing to draw.
-    pub(super) nothing: Option<String>,
+    pub(super) nothing: Option<Nothing>,
+    /// The same points as a file.
+    pub(super) csv: String,
+}
+
+/// Words in place of a chart, and a way to where there is something.
+#[derive(Debug)]
+pub(super) struct Nothing {
+    pub(super) sentence: String,
+    pub(super) first_day: Option<Link>,
 }
 
 impl HistoryView {
@@ -66,6 +79,7 @@ pub(super) async fn view(
     site: &Site,
     service: &Service,
     span: &Span,
+    begins: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<HistoryView, Failure> {
     let (series, step) = read(site, service, span).await?;
@@ -78,8 +92,7 @@ pub(super) async fn view(
     let slots = slots(&series.points, step, interval, now);
     let tolerance = tolerance(step, interval);
     let summary = &series.summary;
-    let first = series.points.first().map(|point| point.t);
-    let begin = first.map_or(service.created_at, |first| first.min(service.created_at));
+    let begin = begins.unwrap_or(service.created_at);
     let chart = Chart::new(&Plot {
         from: span.range.from,
         to: span.range.to,
@@ -92,13 +105,22 @@ pub(super) async fn view(
         percentiles: [summary.up_p95_bytes_per_second.map(float), None],
     });
     let heading = span.heading(&site.clock, now);
-    let coverage = coverage::of(site, &chart, summary, now);
-    let nothing = chart.is_empty().then(|| nothing(site, service, span));
+    let coverage = coverage::of(site, &chart, summary, begins, now);
+    let nothing = chart.is_empty().then(|| Nothing::of(site, service, span, begins));
     Ok(HistoryView {
-        label: label(site, service, &heading, summary, now),
+        label: label(site, service, &heading, &coverage, summary, now),
         marks: marks(site, &chart, now),
+        hovers: Hover::columns(span.range.from, span.range.to, &slots, |at| {
+            site.clock.moment(at, now)
+        }),
         fineness: fineness(step),
         figures: [figures_up(site, summary, now), figures_down(site, summary, now)],
+        dates: format!(
+            "{} to {}",
+            site.clock.dated(span.range.from),
+            site.clock.dated(span.range.to)
+        ),
+        csv: csv(service, span, step),
         path: format!("/services/{}", service.id),
         heading,
         chart,
@@ -216,6 +238,24 @@ fn marks(site: &Site, chart: &Chart, now: Timestamp) -> Vec<Mark> {
     up.into_iter().chain(down).collect()
 }
 
+/// Where the API gives the points of the chart as a file.
+fn csv(service: &Service, span: &Span, step: Step) -> String {
+    let link = Link::to("/api/traffic/export").with("format", "csv");
+    let range = span.range;
+    let link = link.with("service", &service.id).with("from", range.from).with("to", range.to);
+    link.with("step", step_word(step)).to_string()
+}
+
+fn step_word(step: Step) -> &'static str {
+    match step {
+        Step::Raw => "raw",
+        Step::FiveMinutes => "5m",
+        Step::Hour => "1h",
+        Step::Day => "1d",
+        Step::Week => "1w",
+    }
+}
+
 fn fineness(step: Step) -> &'static str {
     match step {
         Step::Raw => "single samples",
@@ -261,6 +301,7 @@ fn label(
     site: &Site,
     service: &Service,
     heading: &str,
+    coverage: &Coverage,
     summary: &Summary,
     now: Timestamp,
 ) -> String {
@@ -269,21 +310,31 @@ fn label(
         format!("{word} mean {}, peak {speed} {}", Rate::known(mean), told(site, peak, now))
     };
     format!(
-        "{}, {heading}: {}; {}. Samples cover {} % of the range. The tables below have the values.",
+        "{}, {heading}: {}; {}. {} The tables below have the values.",
         service.name,
         direction("upload", summary.up_mean_bytes_per_second, summary.up_peak),
         direction("download", summary.down_mean_bytes_per_second, summary.down_peak),
-        Percent::new(summary.coverage * 100.0),
+        coverage.sentence,
     )
 }
 
-fn nothing(site: &Site, service: &Service, span: &Span) -> String {
-    let clock = &site.clock;
-    format!(
-        "No sample lies between {} and {}. {} was registered on {}.",
-        clock.date(span.range.from),
-        clock.date(span.range.to),
-        service.name,
-        clock.date(service.created_at)
-    )
+impl Nothing {
+    fn of(site: &Site, service: &Service, span: &Span, begins: Option<Timestamp>) -> Self {
+        let clock = &site.clock;
+        let (from, to) = (clock.date(span.range.from), clock.date(span.range.to));
+        let sentence = if begins.is_none() {
+            let since = clock.date(service.created_at);
+            format!("{} has not sent a sample yet. It was registered on {since}.", service.name)
+        } else if from == to {
+            format!("No sample lies in this range of {from}.")
+        } else {
+            format!("No sample lies between {from} and {to}.")
+        };
+        let day = |begin: Timestamp| {
+            let end = begin.checked_add(SignedDuration::from_hours(24)).unwrap_or(begin);
+            let path = format!("/services/{}", service.id);
+            Link::to(path).with("from", begin).with("to", end.min(Timestamp::now()))
+        };
+        Self { sentence, first_day: begins.map(day) }
+    }
 }

@@ -61,10 +61,19 @@ impl Name {
 }
 
 impl Span {
-    pub(super) fn of(params: &Params, clock: &Clock, now: Timestamp) -> Result<Self, Failure> {
+    /// What is asked for. Where nothing is: the last day, or the last hour of a
+    /// service whose traffic `begins` within it.
+    pub(super) fn of(
+        params: &Params,
+        clock: &Clock,
+        begins: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let young = |begins| now.duration_since(begins) < SignedDuration::from_hours(1);
         let own = params.text("from").is_some() || params.text("to").is_some();
         let name = match params.text("range") {
             _ if own => Name::Custom,
+            None if begins.is_some_and(young) => Name::Hour,
             None => Name::Day,
             Some(word) => {
                 Name::ALL.iter().find(|(_, known, _)| *known == word).map(|n| n.0).ok_or_else(
@@ -132,7 +141,7 @@ impl Span {
     pub(super) fn links(&self, path: &str, unit: Calendar) -> Vec<SpanLink> {
         let link = |&(name, query, word): &(Name, &'static str, &'static str)| SpanLink {
             href: Link::to(path)
-                .with("range", if name == Name::Day { "" } else { query })
+                .with("range", query)
                 .with("per", super::volumes::word(unit))
                 .to_string(),
             word,
@@ -145,7 +154,6 @@ impl Span {
     pub(super) fn link(&self, path: &str) -> Link {
         let link = Link::to(path);
         match self.name {
-            Name::Day => link,
             Name::Custom => link.with("from", self.range.from).with("to", self.range.to),
             name => link.with("range", name.word()),
         }

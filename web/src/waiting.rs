@@ -1,0 +1,49 @@
+//! A visitor does not wait for ever: where an answer does not begin in time,
+//! because the database hangs, the site says so.
+
+use std::time::Duration;
+
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::error::Failure;
+
+/// Longest time until an answer begins. The slowest question that is allowed,
+/// years of a thousand services, takes a few seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Gives up on a handler that does not answer.
+pub(crate) async fn answer_in_time(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let Ok(answer) = tokio::time::timeout(PATIENCE, next.run(request)).await else {
+        tracing::error!(path, "no answer within {PATIENCE:?}: the database does not answer");
+        return Failure::store().into_response();
+    };
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, http::StatusCode, middleware::from_fn, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn asked(path: &str) -> StatusCode {
+        let router = Router::new()
+            .route("/hangs", get(std::future::pending::<()>))
+            .route("/answers", get(|| async { "here" }))
+            .layer(from_fn(answer_in_time));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        router.oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_given_up() {
+        assert_eq!(asked("/hangs").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(asked("/answers").await, StatusCode::OK);
+    }
+}
