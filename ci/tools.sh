@@ -84,6 +84,10 @@ python_packages() {
   "$python_tools/python" -c '' 2>/dev/null || python3 -m venv --clear "$tools_dir/python"
   # Asks nobody while the pinned versions are there.
   "$python_tools/python" -m pip install --quiet --disable-pip-version-check -r ci/requirements.txt
+  # For axe-core's one script, which the browser tests put into pages; what
+  # this package asks for beside it would be a second browser.
+  "$python_tools/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    axe-playwright-python==0.1.8
 }
 
 # From source, since no registry has it built: 8 minutes of processor time, once.

@@ -73,6 +73,8 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
         let browser = Self { client, _driver: driver };
+        // Bars that take their place differ from system to system.
+        browser.devtools("Emulation.setScrollbarsHidden", json!({"hidden": true})).await?;
         browser.width(1280).await?;
         Ok(browser)
     }
@@ -81,27 +83,59 @@ impl Browser {
         Ok(self.client.issue_cmd(Vendor { path, body }).await?)
     }
 
-    async fn devtools(&self, command: &str, params: Value) -> Result<()> {
-        self.vendor("goog/cdp/execute", json!({"cmd": command, "params": params})).await?;
-        Ok(())
+    /// A command of the developer tools' protocol, and its answer.
+    pub(crate) async fn devtools(&self, command: &str, params: Value) -> Result<Value> {
+        self.vendor("goog/cdp/execute", json!({"cmd": command, "params": params})).await
     }
 
     /// Width of the page in CSS pixels.
     pub(crate) async fn width(&self, width: u32) -> Result<()> {
         let metrics =
             json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        Ok(())
     }
 
     /// What the system prefers: `dark` or `light`.
     pub(crate) async fn prefers(&self, scheme: &str) -> Result<()> {
-        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]})).await
+        self.media("", "prefers-color-scheme", scheme).await
+    }
+
+    /// The same for a visitor who wants no motion: nothing is caught halfway.
+    pub(crate) async fn calm(&self, scheme: &str) -> Result<()> {
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]);
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": features})).await?;
+        Ok(())
+    }
+
+    /// Shows the page as on a medium (`print`; empty: the screen), with a wish
+    /// of the visitor's.
+    pub(crate) async fn media(&self, media: &str, wish: &str, value: &str) -> Result<()> {
+        let features = json!([{"name": wish, "value": value}]);
+        let emulated = json!({"media": media, "features": features});
+        self.devtools("Emulation.setEmulatedMedia", emulated).await?;
+        Ok(())
+    }
+
+    /// A picture of the whole page, as PNG.
+    #[allow(dead_code, reason = "for the example that takes pictures")]
+    pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
+        use base64::Engine as _;
+        let size = self.run("return [innerWidth, document.documentElement.scrollHeight]").await?;
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
+        let wanted = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let answer = self.devtools("Page.captureScreenshot", wanted).await?;
+        let data = answer["data"].as_str().context("a picture")?;
+        Ok(base64::engine::general_purpose::STANDARD.decode(data)?)
     }
 
     /// Pages run no script from now on.
     pub(crate) async fn without_scripts(&self) -> Result<()> {
-        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({"value": true})).await?;
+        Ok(())
     }
 
     pub(crate) async fn goto(&self, url: &str) -> Result<()> {

@@ -1,15 +1,26 @@
 //! The site from outside: over HTTP, and in a browser.
 #![allow(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "invented speeds and places of pixels"
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "invented speeds, places of pixels, answers that must have a shape"
 )]
 
 mod access;
+mod accessibility;
+mod analytics;
 mod api;
 mod browser;
 mod connections;
 mod dashboard;
+mod errors;
+mod keyboard;
+mod live;
+mod media;
 mod pages;
+mod scenes;
 mod support;
+mod young;

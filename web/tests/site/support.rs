@@ -30,7 +30,6 @@ pub(crate) struct Stage {
     deliveries: mpsc::Sender<Delivery>,
     tasks: JoinSet<()>,
     /// Last, so that it outlives the database in it.
-    #[allow(dead_code, reason = "holds the folder until the end")]
     folder: tempfile::TempDir,
 }
 
@@ -59,7 +58,16 @@ impl Stage {
 
     /// The same on a given address.
     pub(crate) async fn at(address: SocketAddr, change: impl FnOnce(&mut App)) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::over(tempfile::tempdir()?, address, Config::default(), change).await
+    }
+
+    /// The same over the database in a folder.
+    pub(crate) async fn over(
+        folder: tempfile::TempDir,
+        address: SocketAddr,
+        site: Config,
+        change: impl FnOnce(&mut App),
+    ) -> Result<Self> {
         let zone = TimeZone::get("Europe/Berlin")?;
         let path = folder.path().join("komandorr.duckdb");
         let config = komandorr_collector::Config { path, ..Default::default() };
@@ -86,7 +94,7 @@ impl Stage {
         let registry = Arc::clone(&app.registry);
         let stop_site = stop.clone();
         tasks.spawn(async move {
-            let ended = komandorr_web::run(Config::default(), listener, app, stop_site).await;
+            let ended = komandorr_web::run(site, listener, app, stop_site).await;
             assert!(ended.is_ok(), "the site failed: {ended:?}");
         });
         tasks.spawn(collector.run(intake, stop.clone()));
@@ -123,11 +131,17 @@ impl Stage {
     /// Ends everything, and says how long that took.
     pub(crate) async fn close(self) -> Result<Duration> {
         let begun = std::time::Instant::now();
+        self.close_keeping().await?;
+        Ok(begun.elapsed())
+    }
+
+    /// Ends everything but the folder with the database.
+    pub(crate) async fn close_keeping(self) -> Result<tempfile::TempDir> {
         self.stop.cancel();
         drop(self.deliveries);
         let ended = self.tasks.join_all();
         tokio::time::timeout(PATIENCE, ended).await?;
-        Ok(begun.elapsed())
+        Ok(self.folder)
     }
 }
 
@@ -278,4 +292,14 @@ pub(crate) async fn play(
         stage.publish(host.id, part).await?;
     }
     Ok(seq)
+}
+
+/// A few services with two days of history.
+#[allow(dead_code, reason = "shared with examples")]
+pub(crate) async fn played() -> Result<Stage> {
+    let stage = Stage::open().await?;
+    for host in &FLEET[..4] {
+        play(&stage, host, 2, now_ms(), 0).await?;
+    }
+    Ok(stage)
 }

@@ -1,0 +1,77 @@
+//! The page of hours and weeks, and its files.
+
+use anyhow::{Context, Result};
+
+use crate::{
+    browser::Browser,
+    support::{Stage, played},
+};
+
+#[tokio::test]
+async fn analytics_say_in_words_what_they_show_in_colour() -> Result<()> {
+    let stage = played().await?;
+    let browser = Browser::open().await?;
+    browser.goto(&stage.url("/analytics?weeks=1")).await?;
+    assert_eq!(browser.texts(".heat tbody td").await?.len(), 168);
+    let busiest = browser.text(".heatrow .big").await?;
+    assert!(busiest.contains("day, ") && busiest.contains(":00 to "), "{busiest}");
+    let talkers = browser.texts(".talk tbody th a").await?;
+    assert_eq!(talkers.first().map(String::as_str), Some("edge-fra-01"));
+    browser.goto(&stage.url("/analytics?of=group:Storage")).await?;
+    assert_eq!(browser.texts(".talk tbody th a").await?, ["mirror-nbg-01"]);
+    assert!(browser.text(".head p").await?.starts_with("Group Storage"));
+    browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
+
+/// A file that a page links to, as rows of cells.
+async fn file(stage: &Stage, path: &str) -> Result<Vec<Vec<String>>> {
+    let answer = reqwest::get(stage.url(path)).await?;
+    assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8", "{path}");
+    assert!(answer.headers()["content-disposition"].to_str()?.contains(".csv\""), "{path}");
+    let text = answer.error_for_status()?.text().await?;
+    let row = |line: &str| line.split(',').map(str::to_owned).collect();
+    Ok(text.lines().map(row).collect())
+}
+
+fn column(rows: &[Vec<String>], name: &str) -> Result<Vec<String>> {
+    let head = rows.first().context("a head")?;
+    let at = head.iter().position(|cell| cell == name).with_context(|| name.to_owned())?;
+    Ok(rows.iter().skip(1).map(|row| row[at].clone()).collect())
+}
+
+#[tokio::test]
+async fn every_view_of_the_analytics_is_a_file_with_the_same_rows() -> Result<()> {
+    let stage = played().await?;
+    let browser = Browser::open().await?;
+    browser.goto(&stage.url("/analytics?of=group:Edge&weeks=1")).await?;
+    let links = browser
+        .run("return [...document.querySelectorAll('main a[download]')].map((a) => a.getAttribute('href'))")
+        .await?;
+    let link = |name: &str| -> Result<String> {
+        let found = links.as_array().into_iter().flatten().filter_map(|link| link.as_str());
+        let mut of_name = found.filter(|link| link.contains(name));
+        Ok(of_name.next().with_context(|| format!("{name} among {links}"))?.to_owned())
+    };
+    let hours = file(&stage, &link("hours.csv")?).await?;
+    assert!(link("hours.csv")?.contains("of=group:Edge&weeks=1"), "{links}");
+    assert_eq!(hours.len(), 1 + 168);
+    let seen = column(&hours, "hours_seen")?;
+    let shown = browser.texts(".heat tbody td:not(.none)").await?.len();
+    assert_eq!(seen.iter().filter(|cell| *cell != "0").count(), shown);
+    let week = file(&stage, &link("week.csv")?).await?;
+    assert_eq!(column(&week, "day")?[..2], ["Monday", "Tuesday"]);
+    assert_eq!(week.len(), 1 + 7 + 1);
+    let talkers = file(&stage, &link("talkers.csv")?).await?;
+    assert_eq!(column(&talkers, "service")?, ["edge-fra-01"]);
+    assert_eq!(column(&talkers, "share_percent")?, ["100.00"]);
+    browser.goto(&stage.url("/services/edge-fra-01?per=hour")).await?;
+    let volumes = browser.attribute("#volumes a[download]", "href").await?;
+    let rows = file(&stage, &volumes).await?;
+    assert_eq!(rows.len() - 1, browser.texts(".vols tbody tr").await?.len());
+    assert!(column(&rows, "from")?[0].ends_with("+01:00"), "{rows:?}");
+    browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
