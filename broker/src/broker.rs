@@ -1,6 +1,6 @@
 //! The broker's handle: doors are opened with it, and it is asked and stopped.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use komandorr_config::guesses::SlowDown;
@@ -22,7 +22,9 @@ use crate::{
     intake::Intake,
     listen,
     metrics::{Counters, Metrics},
+    notices::{Change, Notices},
     retained::Retained,
+    rules::Rules,
     tls::Tls,
 };
 
@@ -84,6 +86,8 @@ impl Broker {
             intake: Intake::new(deliveries, config.unacknowledged_bytes),
             fanout,
             retained: Retained::new(config.retained),
+            notices: Notices::default(),
+            rules: Rules::new(config.discovery_prefix.as_deref()),
             sessions: Arc::default(),
             admission: Arc::new(Admission::new(&config)),
             slow_down: SlowDown::new(config.wrong_password_delay),
@@ -148,6 +152,26 @@ impl Broker {
         }
         let stopped = self.core.stop.run_until_cancelled(answer).await;
         stopped.and_then(Result::ok).ok_or(NotStored)
+    }
+
+    /// Puts these retained messages of the server itself in the place of the
+    /// ones before: what is new or different goes out, and what is missing is
+    /// cleared. Their topics are `komandorr/state/<service>` and what is below
+    /// [`Config::discovery_prefix`]; nobody could subscribe to others.
+    pub fn set_notices(&self, notices: BTreeMap<String, Bytes>) {
+        let changes = self.core.notices.replace(notices);
+        if self.core.fanout.is_wanted(Kind::Notice) {
+            let copy = |change: Change| {
+                let from = (0, change.version);
+                Envelope::notice(&change.topic, &change.payload, (true, true), from)
+            };
+            self.core.fanout.publish(changes.into_iter().map(copy));
+        }
+    }
+
+    /// The services whose status is known, retained.
+    pub fn with_status(&self) -> Vec<ServiceId> {
+        self.core.retained.services()
     }
 
     /// Ends the connections of everybody who matches, for instance of a

@@ -53,6 +53,11 @@ pub struct Config {
     /// one doubles it.
     #[serde(with = "komandorr_config::duration")]
     pub wrong_password_delay: Duration,
+    /// The prefix below which the server's own notices stand, beside
+    /// `komandorr/state/+`; without it there are none, and nobody may
+    /// subscribe to them. Not a limit, and set by the server.
+    #[serde(skip)]
+    pub discovery_prefix: Option<String>,
 }
 
 impl Default for Config {
@@ -67,13 +72,14 @@ impl Default for Config {
             keep_alive: Duration::from_mins(20),
             packet_size: 1 << 20,
             client_id_length: 128,
-            subscriptions_per_client: 32,
+            subscriptions_per_client: 1_000,
             unacknowledged_per_client: 1_000,
             unacknowledged_bytes: 32 << 20,
             inflight_per_subscriber: 100,
             subscriber_backlog: 4 << 20,
             retained: 100_000,
             wrong_password_delay: Duration::from_millis(200),
+            discovery_prefix: None,
         }
     }
 }

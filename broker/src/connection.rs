@@ -5,6 +5,7 @@ mod handshake;
 mod inbound;
 mod io;
 mod outbound;
+mod retained;
 mod session;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

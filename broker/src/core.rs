@@ -22,7 +22,9 @@ use crate::{
     gate::Gatekeeper,
     intake::Intake,
     metrics::{Counters, Refused},
+    notices::Notices,
     retained::{Presence, Retained},
+    rules::{Rules, Target},
     sessions::Sessions,
 };
 
@@ -36,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) intake: Intake,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) retained: Retained,
+    pub(crate) notices: Notices,
+    pub(crate) rules: Rules,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) slow_down: SlowDown,
@@ -94,14 +98,25 @@ impl Core {
         Ok(wanted.then(copy))
     }
 
+    /// Passes on what Home Assistant says of itself; gives the copy for
+    /// subscribers, if any.
+    pub(crate) fn greet(&self, payload: &[u8], qos1: bool, origin: u64) -> Option<Envelope> {
+        let topic = self.rules.greeting().filter(|_| self.fanout.is_wanted(Kind::Notice))?;
+        Some(Envelope::notice(topic, payload, (qos1, false), (origin, 0)))
+    }
+
     /// Publishes the last will of a connection that has ended.
     pub(crate) async fn publish_will(
         &self,
         origin: u64,
-        topic: Topic,
+        target: Target,
         payload: &[u8],
         flags: (bool, bool),
     ) {
+        let topic = match target {
+            Target::Greeting => return self.fanout.publish(self.greet(payload, flags.0, origin)),
+            Target::Service(topic) => topic,
+        };
         match topic {
             Topic::Status(service) => match self.set_status(&service, payload, flags, origin) {
                 Ok(copy) => self.fanout.publish(copy),

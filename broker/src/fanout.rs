@@ -31,7 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::metrics::Counters;
 pub(crate) use envelope::Envelope;
-use feed::Kind;
+use feed::{ByKind, Kind};
 pub(crate) use link::{Link, LinkEvent, RouterGone};
 use queue::Queue;
 use router::Generation;
@@ -42,8 +42,8 @@ pub(crate) struct Fanout {
     queue: Queue,
     current: watch::Sender<Arc<Generation>>,
     settings: Settings,
-    /// Connections that want traffic, and that want status.
-    wanted: [AtomicU64; 2],
+    /// How many connections want each kind.
+    wanted: ByKind<AtomicU64>,
     counters: Arc<Counters>,
 }
 
@@ -75,7 +75,7 @@ impl Fanout {
     }
 
     /// Says that a connection wants these kinds, until dropped.
-    pub(crate) fn want(self: &Arc<Self>, kinds: [bool; 2]) -> Interest {
+    pub(crate) fn want(self: &Arc<Self>, kinds: ByKind<bool>) -> Interest {
         for (counter, _) in self.wanted.iter().zip(kinds).filter(|(_, wanted)| *wanted) {
             counter.fetch_add(1, SeqCst);
         }
@@ -115,6 +115,14 @@ impl Fanout {
         self.current.borrow().ask(router::Request::Stop);
     }
 
+    /// Hangs the router for a time, to see what happens then.
+    #[cfg(test)]
+    pub(crate) async fn hang_router(&self, time: std::time::Duration) {
+        let grip = self.open().await.grip();
+        // The router waits for this lock when it looks at the link's packets.
+        drop(tokio::task::spawn_blocking(move || grip.hold(time)));
+    }
+
     /// Carries what is queued to the router, batch by batch; a batch that dies
     /// with its router is carried to the next one.
     async fn carry(self: Arc<Self>, stop: CancellationToken) {
@@ -141,7 +149,7 @@ impl Fanout {
 /// That a connection wants copies.
 pub(crate) struct Interest {
     fanout: Arc<Fanout>,
-    kinds: [bool; 2],
+    kinds: ByKind<bool>,
 }
 
 impl Drop for Interest {

@@ -13,7 +13,7 @@ use komandorr_wire::ServiceId;
 
 use crate::{gate::Transport, protocol::Version};
 pub(crate) use counters::{Counters, OpenConnection};
-pub use refused::Refused;
+pub use refused::{Held, Refused};
 
 /// A snapshot of the broker's figures. Counters begin with the process.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Metrics {
     pub payloads_refused: u64,
     /// Refusals and forced ends by reason; every reason is listed.
     pub refusals: Vec<(Refused, u64)>,
+    /// How often a publisher had to wait, by reason.
+    pub held: [(Held, u64); 3],
     /// Bytes from clients.
     pub bytes_in: u64,
     /// Bytes to clients.
@@ -52,6 +54,11 @@ impl Metrics {
     /// How often this reason bit.
     pub fn refused(&self, why: Refused) -> u64 {
         self.refusals.iter().find(|(reason, _)| *reason == why).map_or(0, |(_, n)| *n)
+    }
+
+    /// How often publishers waited for this reason.
+    pub fn held(&self, why: Held) -> u64 {
+        self.held.iter().find(|(reason, _)| *reason == why).map_or(0, |(_, n)| *n)
     }
 }
 

@@ -73,6 +73,11 @@ impl Retained {
         kept.version
     }
 
+    /// Whose presence is known.
+    pub(crate) fn services(&self) -> Vec<ServiceId> {
+        self.kept.read().map.keys().cloned().collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.kept.read().map.len()
     }
@@ -87,20 +92,20 @@ impl Retained {
     /// there are, what waits for it is one name.
     pub(crate) fn after(
         &self,
-        last: Option<&ServiceId>,
+        last: Option<&str>,
         scope: &Scope,
         n: usize,
     ) -> Vec<(ServiceId, Presence)> {
         let map = &self.kept.read().map;
         match scope {
             Scope::Nothing => Vec::new(),
-            Scope::One(id) if last.is_some_and(|last| last >= id) => Vec::new(),
+            Scope::One(_) if last.is_some() => Vec::new(),
             Scope::One(id) => {
                 map.get_key_value(id).map(|(id, p)| (id.clone(), *p)).into_iter().collect()
             }
             Scope::All => {
                 let from = last.map_or(Bound::Unbounded, Bound::Excluded);
-                let range = map.range::<ServiceId, _>((from, Bound::Unbounded));
+                let range = map.range::<str, _>((from, Bound::Unbounded));
                 range.take(n).map(|(id, p)| (id.clone(), *p)).collect()
             }
         }

@@ -1,11 +1,18 @@
 //! Who may do what: the topic rules of the contract as pure functions.
 
-use komandorr_wire::{ServiceId, topic::Topic};
+mod filter;
+
+use komandorr_wire::{
+    ServiceId,
+    topic::{self, Topic},
+};
 
 use crate::{
     gate::Identity,
     protocol::{Version, reason},
 };
+pub(crate) use filter::matches;
+use filter::{intersects, is_filter, scope};
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +45,18 @@ pub(crate) struct Coverage {
     pub(crate) traffic: Scope,
     /// Of `komandorr/status/+`.
     pub(crate) status: Scope,
+    /// Whether any of the server's own notices can match it.
+    pub(crate) notices: bool,
+}
+
+/// What a client may publish to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A topic of a service.
+    Service(Topic),
+    /// Where Home Assistant says that it has come or gone: passed on, and
+    /// neither kept nor stored.
+    Greeting,
 }
 
 /// Why an action is not allowed.
@@ -66,82 +85,92 @@ impl Refusal {
     }
 }
 
-/// May this client publish (or leave as its last will) to this topic?
-pub(crate) fn publish(who: &Identity, name: &str) -> Result<Topic, Refusal> {
-    let topic = Topic::parse(name).ok_or(Refusal::NotAllowed)?;
-    let allowed = match who {
-        Identity::Local => true,
-        Identity::Service(own) => own == topic.service(),
-        Identity::Reader { .. } | Identity::Operator => false,
-    };
-    if allowed { Ok(topic) } else { Err(Refusal::NotAllowed) }
+/// The rules, which depend on whether the server has notices of its own.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    discovery: Option<Discovery>,
 }
 
-/// May this client subscribe to this filter, and what does it cover?
-///
-/// Who may see everything may use any filter that can match a topic of the
-/// contract; a reader of one service only the two exact names.
-pub(crate) fn subscribe(who: &Identity, filter: &str) -> Result<Coverage, Refusal> {
-    if filter.starts_with("$share/") {
-        return Err(Refusal::Shared);
+/// The topics of Home Assistant.
+#[derive(Debug, Clone)]
+struct Discovery {
+    /// All of them, as a filter.
+    all: String,
+    /// Where it says that it has come or gone.
+    greeting: String,
+}
+
+impl Rules {
+    /// With a prefix, the server's notices exist: `komandorr/state/+` and what
+    /// is below the prefix.
+    pub(crate) fn new(prefix: Option<&str>) -> Self {
+        let discovery = prefix.map(|prefix| Discovery {
+            all: format!("{prefix}/#"),
+            greeting: format!("{prefix}/status"),
+        });
+        Self { discovery }
     }
-    if !is_filter(filter) {
-        return Err(Refusal::FilterInvalid);
-    }
-    match who {
-        Identity::Local | Identity::Operator | Identity::Reader { service: None, .. } => {
-            coverage(filter).ok_or(Refusal::NotAllowed)
+
+    /// May this client publish (or leave as its last will) to this topic?
+    /// Nobody may publish to the server's own.
+    pub(crate) fn publish(&self, who: &Identity, name: &str) -> Result<Target, Refusal> {
+        if self.discovery.as_ref().is_some_and(|ours| ours.greeting == name) {
+            let allowed = sees_all(who);
+            return if allowed { Ok(Target::Greeting) } else { Err(Refusal::NotAllowed) };
         }
-        Identity::Reader { service: Some(own), .. } => match Topic::parse(filter) {
-            Some(topic) if topic.service() == own => coverage(filter).ok_or(Refusal::NotAllowed),
-            _ => Err(Refusal::NotAllowed),
-        },
-        Identity::Service(_) => Err(Refusal::NotAllowed),
-    }
-}
-
-/// A topic filter as the specification has it.
-fn is_filter(filter: &str) -> bool {
-    let mut levels = filter.split('/').peekable();
-    while let Some(level) = levels.next() {
-        let alone = match level {
-            "#" => levels.peek().is_none(),
-            "+" => true,
-            _ => !level.contains(['+', '#']),
+        let topic = Topic::parse(name).ok_or(Refusal::NotAllowed)?;
+        let allowed = match who {
+            Identity::Local => true,
+            Identity::Service(own) => own == topic.service(),
+            Identity::Reader { .. } | Identity::Operator => false,
         };
-        if !alone {
-            return false;
-        }
+        if allowed { Ok(Target::Service(topic)) } else { Err(Refusal::NotAllowed) }
     }
-    !filter.is_empty()
+
+    /// May this client subscribe to this filter, and what does it cover?
+    ///
+    /// Who may see everything may use any filter that can match a topic that
+    /// exists; a reader of one service only the exact names of its topics.
+    pub(crate) fn subscribe(&self, who: &Identity, filter: &str) -> Result<Coverage, Refusal> {
+        if filter.starts_with("$share/") {
+            return Err(Refusal::Shared);
+        }
+        if !is_filter(filter) {
+            return Err(Refusal::FilterInvalid);
+        }
+        let allowed = match who {
+            Identity::Service(_) => false,
+            Identity::Reader { service: Some(own), .. } => {
+                let mine = [topic::traffic(own), topic::status(own), topic::state(own)];
+                mine.iter().any(|mine| mine == filter)
+            }
+            everybody_else => sees_all(everybody_else),
+        };
+        let coverage = self.coverage(filter).filter(|_| allowed);
+        coverage.ok_or(Refusal::NotAllowed)
+    }
+
+    /// Where Home Assistant says that it has come or gone.
+    pub(crate) fn greeting(&self) -> Option<&str> {
+        self.discovery.as_ref().map(|ours| ours.greeting.as_str())
+    }
+
+    fn coverage(&self, filter: &str) -> Option<Coverage> {
+        let traffic = scope(filter, "traffic");
+        let status = scope(filter, "status");
+        let notices = self.discovery.as_ref().is_some_and(|ours| {
+            intersects(filter, topic::ALL_STATE) || intersects(filter, &ours.all)
+        });
+        let something = traffic != Scope::Nothing || status != Scope::Nothing || notices;
+        something.then_some(Coverage { traffic, status, notices })
+    }
 }
 
-fn coverage(filter: &str) -> Option<Coverage> {
-    let traffic = scope(filter, "traffic");
-    let status = scope(filter, "status");
-    let something = traffic != Scope::Nothing || status != Scope::Nothing;
-    something.then_some(Coverage { traffic, status })
-}
-
-/// What of `komandorr/<kind>/<service>` the filter matches.
-fn scope(filter: &str, kind: &str) -> Scope {
-    let mut levels = filter.split('/');
-    for fixed in ["komandorr", kind] {
-        match levels.next() {
-            Some("#") => return Scope::All,
-            Some(level) if level == "+" || level == fixed => {}
-            _ => return Scope::Nothing,
-        }
-    }
-    let scope = match levels.next() {
-        Some("#") => return Scope::All,
-        Some("+") => Scope::All,
-        Some(id) => ServiceId::new(id).map_or(Scope::Nothing, Scope::One),
-        None => Scope::Nothing,
-    };
-    // "a/b/c/#" matches "a/b/c" too; anything else after it matches nothing.
-    match (levels.next(), levels.next()) {
-        (None, _) | (Some("#"), None) => scope,
-        _ => Scope::Nothing,
+/// Who may see every service.
+fn sees_all(who: &Identity) -> bool {
+    match who {
+        Identity::Local | Identity::Operator => true,
+        Identity::Reader { service, .. } => service.is_none(),
+        Identity::Service(_) => false,
     }
 }

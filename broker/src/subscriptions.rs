@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    fanout::feed::{Feed, Kind},
-    rules::{Coverage, Scope},
+    fanout::feed::{ByKind, Feed, Kind},
+    rules::{self, Coverage, Scope},
 };
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ impl Subscriptions {
     /// message as another.
     pub(crate) fn feeds(&self) -> BTreeSet<Feed> {
         let mut feeds = BTreeSet::new();
-        for Coverage { traffic, status } in self.0.iter().map(|s| &s.coverage) {
+        for Coverage { traffic, status, notices } in self.0.iter().map(|s| &s.coverage) {
             match traffic {
                 Scope::Nothing => {}
                 Scope::One(service) => {
@@ -69,6 +69,9 @@ impl Subscriptions {
             if *status != Scope::Nothing {
                 feeds.insert(Feed::Status);
             }
+            if *notices {
+                feeds.insert(Feed::Notices);
+            }
         }
         if feeds.contains(&Feed::AllTraffic) {
             feeds.retain(|feed| !matches!(feed, Feed::Part(_)));
@@ -76,29 +79,31 @@ impl Subscriptions {
         feeds
     }
 
-    /// The status topics that they cover, each with its quality of service.
-    pub(crate) fn status(&self) -> impl Iterator<Item = (&Scope, bool)> {
-        let some = self.0.iter().filter(|s| s.coverage.status != Scope::Nothing);
-        some.map(|s| (&s.coverage.status, s.qos1))
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.0.iter()
     }
 
     /// Which kinds of topics they cover any of.
-    pub(crate) fn kinds(&self) -> [bool; 2] {
-        let covers = |pick: fn(&Coverage) -> &Scope| {
-            self.0.iter().any(|s| *pick(&s.coverage) != Scope::Nothing)
-        };
-        [covers(|c| &c.traffic), covers(|c| &c.status)]
+    pub(crate) fn kinds(&self) -> ByKind<bool> {
+        let covers = |is: fn(&Coverage) -> bool| self.0.iter().any(|s| is(&s.coverage));
+        [
+            covers(|c| c.traffic != Scope::Nothing),
+            covers(|c| c.status != Scope::Nothing),
+            covers(|c| c.notices),
+        ]
     }
 
     /// Whether and how a message goes to this client: once, however many of
     /// its subscriptions match, with the best quality among them.
-    pub(crate) fn grant(&self, kind: Kind, service: &str, own: bool) -> Option<Grant> {
+    pub(crate) fn grant(&self, kind: Kind, name: &str, own: bool) -> Option<Grant> {
         let matching = self.0.iter().filter(|s| {
-            let scope = match kind {
-                Kind::Traffic => &s.coverage.traffic,
-                Kind::Status => &s.coverage.status,
+            let covers = match kind {
+                Kind::Traffic => s.coverage.traffic.covers(name),
+                Kind::Status => s.coverage.status.covers(name),
+                Kind::Notice => s.coverage.notices && rules::matches(&s.filter, name),
             };
-            scope.covers(service) && !(own && s.no_local)
+            covers && !(own && s.no_local)
         });
         matching.fold(None, |best: Option<Grant>, s| {
             let Grant { qos1, retain_as_published } =

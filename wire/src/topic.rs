@@ -6,11 +6,15 @@ use crate::ServiceId;
 const TRAFFIC: &str = "komandorr/traffic/";
 /// What every status topic begins with.
 const STATUS: &str = "komandorr/status/";
+/// What every state topic begins with.
+const STATE: &str = "komandorr/state/";
 
 /// The filter that takes the samples of all services.
 pub const ALL_TRAFFIC: &str = "komandorr/traffic/+";
 /// The filter that takes the presence of all services.
 pub const ALL_STATUS: &str = "komandorr/status/+";
+/// The filter that takes the state of all services, where the server tells it.
+pub const ALL_STATE: &str = "komandorr/state/+";
 /// Payload of a status topic while the agent is connected.
 pub const ONLINE: &str = "online";
 /// Payload of a status topic once the agent has gone; its last will.
@@ -53,6 +57,12 @@ pub fn status(service: &ServiceId) -> String {
     format!("{STATUS}{service}")
 }
 
+/// The topic under which the server tells a service's figures as JSON, for
+/// programs that do not read `MessagePack`. Nobody else publishes there.
+pub fn state(service: &ServiceId) -> String {
+    format!("{STATE}{service}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +84,7 @@ mod tests {
             "komandorr/traffic/+",
             "komandorr/traffic/current",
             "/komandorr/traffic/a",
+            "komandorr/state/a",
             "komandorr/other/a",
         ] {
             assert_eq!(Topic::parse(name), None, "{name:?}");

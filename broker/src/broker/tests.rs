@@ -8,6 +8,8 @@ use tokio::{
     time::timeout,
 };
 
+use parking_lot::Mutex;
+
 use super::*;
 use crate::gate::Denied;
 
@@ -71,12 +73,44 @@ impl Client {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn subscribers_and_publishers_outlive_their_router() {
+/// The errors in the log of this process.
+#[derive(Clone, Default)]
+struct Errors(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            text += &format!("{field}={value:?} ");
+        });
+        self.0.lock().push(text);
+    }
+
+    fn enter(&self, _span: &tracing::span::Id) {}
+
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+/// Clients live on while their router is harmed again and again: what is said
+/// meanwhile is heard, and who comes afterwards finds everything.
+async fn outlive(harm: impl AsyncFn(&Fanout)) {
     let (deliveries, _store) = mpsc::channel(8);
     let stop = CancellationToken::new();
-    let config = Config::default();
+    let config = Config { discovery_prefix: Some("ha".to_owned()), ..Config::default() };
     let broker = Broker::start(config, Arc::new(Open), deliveries, stop.clone()).unwrap();
+    broker.set_notices(BTreeMap::from([("ha/x".to_owned(), Bytes::from_static(b"notice"))]));
     let tasks = TaskTracker::new();
     let mut publisher = Client::connect(&broker, &tasks, b'p').await;
     let mut subscriber = Client::connect(&broker, &tasks, b's').await;
@@ -85,7 +119,7 @@ async fn subscribers_and_publishers_outlive_their_router() {
     publisher.status("online").await;
     assert!(subscriber.hears("online").await);
     for round in 0..3 {
-        broker.core.fanout.kill_router();
+        harm(&broker.core.fanout).await;
         // Said while no router lives, it is heard all the same.
         publisher.status("offline").await;
         while !subscriber.hears("offline").await {}
@@ -94,15 +128,33 @@ async fn subscribers_and_publishers_outlive_their_router() {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(1), restarted).await.expect("the router stays dead");
+        timeout(Duration::from_secs(1), restarted).await.expect("the router is not replaced");
         publisher.status("online").await;
         while !subscriber.hears("online").await {}
         let mut late = Client::connect(&broker, &tasks, b'l').await;
         late.send(b"\x82\x17\0\x09\0\x12komandorr/status/a\0").await;
         assert_eq!(late.packet().await, [0x90, 3, 0, 9, 0]);
         assert!(late.hears("online").await);
+        late.send(b"\x82\x09\0\x09\0\x04ha/+\0").await;
+        assert_eq!(late.packet().await, [0x90, 3, 0, 9, 0]);
+        assert!(late.hears("notice").await);
     }
     assert!(broker.is_healthy());
     stop.cancel();
     broker.closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribers_and_publishers_outlive_their_router() {
+    outlive(async |fanout| fanout.kill_router()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribers_and_publishers_outlive_a_hung_router_and_the_log_tells() {
+    let errors = Errors::default();
+    // Another test of this program may have been first; then it has the log.
+    let ours = tracing::subscriber::set_global_default(errors.clone()).is_ok();
+    outlive(async |fanout| fanout.hang_router(Duration::from_secs(3)).await).await;
+    let told = errors.0.lock().iter().filter(|line| line.contains("the router is hung")).count();
+    assert!(!ours || told >= 3, "{told} lines tell of it");
 }

@@ -29,7 +29,7 @@ use crate::{
     metrics::{Client, Refused},
     protocol::{self, ConnAck, Connect, Packet, Version, Violation, reason},
     retained::Presence,
-    rules,
+    rules::Target,
 };
 
 /// Longest time that an attempt waits for its turn behind wrong passwords from
@@ -269,15 +269,18 @@ fn last_will(
     if qos == 2 && version == Version::V5 {
         return Err(reject(Refused::Qos, 5, reason::QOS_NOT_SUPPORTED));
     }
-    let topic = rules::publish(identity, &topic)
+    let target = core
+        .rules
+        .publish(identity, &topic)
         .map_err(|_refusal| reject(Refused::Will, 5, reason::NOT_AUTHORIZED))?;
-    if matches!(identity, Identity::Service(_)) && !core.gatekeeper.admit(identity, topic.service())
+    if let (Target::Service(topic), Identity::Service(_)) = (&target, identity)
+        && !core.gatekeeper.admit(identity, topic.service())
     {
         return Err(reject(Refused::Unregistered, 5, reason::NOT_AUTHORIZED));
     }
     let speaks = payload.is_empty() || Presence::parse(&payload).is_some();
-    if matches!(topic, Topic::Status(_)) && !speaks {
+    if matches!(target, Target::Service(Topic::Status(_))) && !speaks {
         return Err(reject(Refused::StatusPayload, 5, reason::PAYLOAD_FORMAT_INVALID));
     }
-    Ok(LastWill { topic, payload, qos1: qos > 0, retain })
+    Ok(LastWill { target, payload, qos1: qos > 0, retain })
 }

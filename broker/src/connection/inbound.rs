@@ -15,15 +15,16 @@ use tokio::{
 
 use super::{
     end::End,
-    outbound::{Cursor, PendingSuback},
+    outbound::PendingSuback,
+    retained::Cursor,
     session::{Session, Waiting},
 };
 use crate::{
     fanout::{Envelope, feed::Kind},
     gate::Identity,
-    metrics::Refused,
+    metrics::{Held, Refused},
     protocol::{self, Packet, Publish, Requested, reason},
-    rules::{self, Refusal, Scope},
+    rules::{Refusal, Target},
     subscriptions::Subscription,
 };
 
@@ -112,15 +113,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn publish(&mut self, publish: &Publish<'_>, arrival: &mut Arrival) -> Result<Taken, End> {
-        let topic = rules::publish(self.seat.live.identity(), publish.topic)
-            .map_err(|_refusal| End::PublishRefused(shown(publish.topic)))?;
-        match topic {
-            Topic::Traffic(service) => self.traffic(service, publish, arrival),
-            Topic::Status(service) => {
-                self.status(&service, publish, arrival)?;
-                Ok(Taken::Yes)
+        let target = self.core.rules.publish(self.seat.live.identity(), publish.topic);
+        match target.map_err(|_refusal| End::PublishRefused(shown(publish.topic)))? {
+            Target::Service(Topic::Traffic(service)) => {
+                return self.traffic(service, publish, arrival);
             }
+            Target::Service(Topic::Status(service)) => self.status(&service, publish, arrival)?,
+            Target::Greeting => self.greeting(publish, arrival),
         }
+        Ok(Taken::Yes)
     }
 
     fn traffic(
@@ -136,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .take()
             .or_else(|| Arc::clone(&core.intake.budget).try_acquire_many_owned(cost).ok())
         else {
+            core.counters.hold(Held::Bytes);
             let budget = Arc::clone(&core.intake.budget);
             let permit = async move { budget.acquire_many_owned(cost).await.ok() };
             self.waiting = Waiting::Budget(Box::pin(permit));
@@ -187,12 +189,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
         };
+        self.answer(publish, code, arrival);
+        Ok(())
+    }
+
+    fn greeting(&mut self, publish: &Publish<'_>, arrival: &mut Arrival) {
+        self.core.counters.publishes.fetch_add(1, Relaxed);
+        let number = self.seat.live.number;
+        arrival.copies.extend(self.core.greet(publish.payload, publish.qos == 1, number));
+        self.answer(publish, reason::SUCCESS, arrival);
+    }
+
+    /// Acknowledges what does not go to the store, in its turn.
+    fn answer(&mut self, publish: &Publish<'_>, code: u8, arrival: &Arrival) {
         if publish.qos == 1 {
             self.window.answer(publish.packet_id, code, arrival.now);
         }
         // Its turn may be now.
         self.window.slot.wake.notify_one();
-        Ok(())
     }
 
     /// Hands what has been taken to the store, or begins to wait for a place.
@@ -210,6 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
             Err(TrySendError::Full(deliveries)) => {
+                self.core.counters.hold(Held::Store);
                 // Waiting for budget meanwhile makes no sense: what waits in
                 // the batch holds some of it.
                 let place = async move { deliveries.reserve_owned().await.ok() };
@@ -225,9 +240,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let mut retained = Vec::new();
         for requested in filters {
             match self.grant(requested) {
-                Ok(cursor) => {
+                Ok(cursors) => {
                     codes.push(requested.qos.min(1));
-                    retained.extend(cursor);
+                    retained.extend(cursors);
                 }
                 Err(refusal) => {
                     let why = match refusal {
@@ -252,8 +267,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// One filter: adds the subscription and tells which retained messages to
     /// send for it.
-    fn grant(&mut self, requested: &Requested<'_>) -> Result<Option<Cursor>, Refusal> {
-        let coverage = rules::subscribe(self.seat.live.identity(), requested.filter)?;
+    fn grant(&mut self, requested: &Requested<'_>) -> Result<Vec<Cursor>, Refusal> {
+        let who = self.seat.live.identity();
+        let coverage = self.core.rules.subscribe(who, requested.filter)?;
         let known = self.subscriptions.contains(requested.filter);
         if !known && self.subscriptions.len() >= self.core.config.subscriptions_per_client {
             return Err(Refusal::TooMany);
@@ -264,16 +280,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             1 => !known,
             _ => false,
         };
-        let covers = wanted && coverage.status != Scope::Nothing;
-        let cursor = covers.then(|| Cursor { scope: coverage.status.clone(), qos1, last: None });
-        self.subscriptions.insert(Subscription {
+        let subscription = Subscription {
             filter: requested.filter.to_owned(),
             coverage,
             qos1,
             no_local: requested.no_local,
             retain_as_published: requested.retain_as_published,
-        });
-        Ok(cursor)
+        };
+        let cursors = Cursor::of(&subscription).filter(|_| wanted).collect();
+        self.subscriptions.insert(subscription);
+        Ok(cursors)
     }
 
     fn unsubscribe(&mut self, packet_id: u16, filters: &[&str]) {

@@ -6,18 +6,20 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use komandorr_wire::{ServiceId, topic};
+use komandorr_wire::topic;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::session::{OUTPUT_HIGH, Session};
-use crate::{
-    fanout::{Envelope, Interest, Link, LinkEvent, feed::Kind},
-    protocol::{self, Delivered},
-    rules::Scope,
+use super::{
+    retained::{Cursor, News},
+    session::{OUTPUT_HIGH, Session},
 };
-
-/// Most retained messages that are fetched at once.
-const RETAINED_AT_ONCE: usize = 64;
+use crate::{
+    fanout::{
+        Envelope, Interest, Link, LinkEvent,
+        feed::{ByKind, Kind},
+    },
+    protocol::{self, Delivered},
+};
 
 /// The connection's way to the router.
 #[derive(Default)]
@@ -38,25 +40,12 @@ pub(super) struct Feeds {
     pub(super) changed: bool,
     /// SUBACKs that wait until the router knows.
     pub(super) pending: VecDeque<PendingSuback>,
-    status: StatusFeed,
-    /// Changes of status up to this one are not news any more.
-    status_since: u64,
+    pub(super) news: ByKind<News>,
     /// A router died: what it swallowed is made up for by retained messages.
-    heal: bool,
+    pub(super) heal: bool,
     number: u16,
     /// The change that the router has not confirmed yet.
     outstanding: Option<u16>,
-}
-
-/// Whether the status feed is among the subscriptions.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum StatusFeed {
-    #[default]
-    Absent,
-    /// Not confirmed yet: what it brings before that is in the retained
-    /// messages already.
-    Fresh,
-    Known,
 }
 
 /// A SUBACK that is owed, and what follows it.
@@ -64,13 +53,6 @@ pub(super) struct PendingSuback {
     pub(super) packet_id: u16,
     pub(super) codes: Vec<u8>,
     pub(super) retained: Vec<Cursor>,
-}
-
-/// Retained messages that a subscription still has to get: all after `last`.
-pub(super) struct Cursor {
-    pub(super) scope: Scope,
-    pub(super) qos1: bool,
-    pub(super) last: Option<ServiceId>,
 }
 
 /// Messages of `QoS` 1 under way to the client, and what it still has to get
@@ -99,12 +81,13 @@ impl Inflight {
 }
 
 /// A message to be sent.
-struct Outgoing<'a> {
-    kind: Kind,
-    service: &'a str,
-    payload: &'a [u8],
-    qos1: bool,
-    retain: bool,
+pub(super) struct Outgoing<'a> {
+    pub(super) kind: Kind,
+    /// The service; of a notice the whole topic.
+    pub(super) name: &'a str,
+    pub(super) payload: &'a [u8],
+    pub(super) qos1: bool,
+    pub(super) retain: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -113,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.inflight.retained.is_empty() && self.has_outgoing_room()
     }
 
-    fn has_outgoing_room(&self) -> bool {
+    pub(super) fn has_outgoing_room(&self) -> bool {
         self.io.output.len() < OUTPUT_HIGH && self.inflight.ids.len() < self.inflight.limit
     }
 
@@ -124,11 +107,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         // The new interest begins before the old one ends.
         self.feeds.interest = Some(self.core.fanout.want(kinds));
         let wanted = self.subscriptions.feeds();
-        self.feeds.status = match (kinds[1], self.feeds.status) {
-            (false, _) => StatusFeed::Absent,
-            (true, StatusFeed::Absent) => StatusFeed::Fresh,
-            (true, known) => known,
-        };
+        for (news, wanted) in self.feeds.news.iter_mut().zip(kinds) {
+            news.wanted(wanted);
+        }
         match &mut self.feeds.link {
             LinkState::Closed if wanted.is_empty() => {}
             LinkState::Opening(_) => return,
@@ -168,24 +149,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The subscriptions are in effect: says so, and sends what is retained.
     fn confirm(&mut self) {
-        if self.feeds.status == StatusFeed::Fresh {
-            self.feeds.status = StatusFeed::Known;
-            self.feeds.status_since = self.core.retained.version();
-        }
-        if std::mem::take(&mut self.feeds.heal) {
-            let all = self.subscriptions.status().map(|(scope, qos1)| Cursor {
-                scope: scope.clone(),
-                qos1,
-                last: None,
-            });
-            self.inflight.retained.extend(all);
-        }
+        self.begin_news();
         while let Some(suback) = self.feeds.pending.pop_front() {
             let PendingSuback { packet_id, codes, retained } = suback;
             protocol::suback(&mut self.io.output, self.version, packet_id, &codes);
             self.inflight.retained.extend(retained);
         }
-        let most = self.core.config.subscriptions_per_client;
+        // Each has one for presence and one for notices at most.
+        let most = self.core.config.subscriptions_per_client.saturating_mul(2);
         while self.inflight.retained.len() > most {
             self.inflight.retained.pop_front();
         }
@@ -219,31 +190,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn deliver(&mut self, bytes: &[u8]) {
         let Some(message) = Envelope::open(bytes) else { return };
-        if message.version > 0 && message.version <= self.feeds.status_since {
+        if !self.feeds.news.get(message.kind as usize).is_some_and(|n| n.is_new(message.version)) {
             return;
         }
         let own = message.origin == self.seat.live.number;
-        let Some(grant) = self.subscriptions.grant(message.kind, message.service, own) else {
+        let Some(grant) = self.subscriptions.grant(message.kind, message.name, own) else {
             return;
         };
         self.send(&Outgoing {
             kind: message.kind,
-            service: message.service,
+            name: message.name,
             payload: message.payload,
             qos1: grant.qos1 && message.qos1,
             retain: grant.retain_as_published && message.retain,
         });
     }
 
-    fn send(&mut self, message: &Outgoing<'_>) {
+    pub(super) fn send(&mut self, message: &Outgoing<'_>) {
         let prefix = match message.kind {
             Kind::Traffic => topic::ALL_TRAFFIC,
             Kind::Status => topic::ALL_STATUS,
+            Kind::Notice => "",
         };
         let packet_id = message.qos1.then(|| self.inflight.packet_id());
         let before = self.io.output.len();
         let delivered = Delivered {
-            topic: (prefix.trim_end_matches('+'), message.service),
+            topic: (prefix.trim_end_matches('+'), message.name),
             payload: message.payload,
             packet_id,
             retain: message.retain,
@@ -257,28 +229,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         }
         self.core.counters.delivered.fetch_add(1, Relaxed);
-    }
-
-    /// Sends retained messages as fast as the client takes them.
-    pub(super) fn send_retained(&mut self) {
-        while self.has_outgoing_room() {
-            let Some(mut cursor) = self.inflight.retained.pop_front() else { return };
-            let inflight = self.inflight.ids.len();
-            let n = self.inflight.limit.saturating_sub(inflight).min(RETAINED_AT_ONCE);
-            let found = self.core.retained.after(cursor.last.as_ref(), &cursor.scope, n);
-            for (service, presence) in &found {
-                self.send(&Outgoing {
-                    kind: Kind::Status,
-                    service: service.as_str(),
-                    payload: presence.as_str().as_bytes(),
-                    qos1: cursor.qos1,
-                    retain: true,
-                });
-            }
-            if let Some((last, _)) = found.into_iter().next_back() {
-                cursor.last = Some(last);
-                self.inflight.retained.push_front(cursor);
-            }
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use komandorr_wire::{Delivery, topic::Topic};
+use komandorr_wire::Delivery;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, mpsc::OwnedPermit},
@@ -26,8 +26,9 @@ use crate::{
     fanout::{Link, LinkEvent, RouterGone},
     gate::Door,
     intake::Window,
-    metrics::OpenConnection,
+    metrics::{Held, OpenConnection},
     protocol::{self, Version, reason},
+    rules::Target,
     sessions::Seat,
     subscriptions::Subscriptions,
 };
@@ -35,7 +36,7 @@ use crate::{
 /// A last will that may be published.
 #[derive(Debug, Clone)]
 pub(super) struct LastWill {
-    pub(super) topic: Topic,
+    pub(super) target: Target,
     pub(super) payload: Vec<u8>,
     pub(super) qos1: bool,
     pub(super) retain: bool,
@@ -70,6 +71,8 @@ pub(crate) struct Session<S> {
     pub(super) feeds: Feeds,
     pub(super) inflight: Inflight,
     pub(super) draining: bool,
+    /// As many messages wait for the store as may.
+    full: bool,
     pub(super) last_packet: Instant,
     patience: Duration,
     _open: OpenConnection,
@@ -121,6 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 retained: VecDeque::new(),
             },
             draining: false,
+            full: false,
             last_packet: Instant::now(),
             patience: Duration::from_millis(u64::from(keep_alive) * 1500),
             _open: OpenConnection::count(&core.counters, door.transport, version),
@@ -143,7 +147,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             if deadline < clock.deadline() || clock.is_elapsed() {
                 clock.as_mut().reset(deadline);
             }
-            let reading = self.is_reading();
+            self.count_held();
+            let reading = self.has_window();
             let listening = self.has_room();
             let Self { io, window, waiting, feeds, draining: drains, .. } = self;
             let event = tokio::select! {
@@ -239,8 +244,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             && self.io.output.len() < OUTPUT_HIGH
     }
 
-    fn is_reading(&self) -> bool {
-        self.has_window()
+    /// Counts each time that the client has used its window up.
+    fn count_held(&mut self) {
+        let limit = usize::from(self.core.config.unacknowledged_per_client);
+        let full = self.window.unacknowledged() >= limit;
+        if full && !self.full {
+            self.core.counters.hold(Held::Client);
+        }
+        self.full = full;
     }
 
     fn deadline(&self) -> Instant {
@@ -278,7 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(will) = will.filter(|_| end.leaves_will()) {
             core.publish_will(
                 seat.live.number,
-                will.topic,
+                will.target,
                 &will.payload,
                 (will.qos1, will.retain),
             )

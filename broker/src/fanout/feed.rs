@@ -3,8 +3,8 @@
 //! rumqttd keeps a log for every filter it has ever seen and a map entry for
 //! every topic, for ever. So a message's real topic travels inside its
 //! envelope, and the router sees traffic in [`PARTS`] parts (by service), and
-//! status. A subscriber of all services takes the feed of all parts; one of a
-//! single service takes its part and drops the rest itself.
+//! status, and notices. A subscriber of all services takes the feed of all
+//! parts; one of a single service takes its part and drops the rest itself.
 
 use bytes::Bytes;
 use komandorr_wire::ServiceId;
@@ -14,7 +14,12 @@ use komandorr_wire::ServiceId;
 pub(crate) enum Kind {
     Traffic = 0,
     Status = 1,
+    /// What the server itself tells.
+    Notice = 2,
 }
+
+/// Something about each kind, in their order.
+pub(crate) type ByKind<T> = [T; 3];
 
 /// In how many parts traffic is divided: what a subscriber of one service has
 /// to look through, against one log each.
@@ -30,6 +35,7 @@ pub(crate) enum Feed {
     AllTraffic,
     Part(u8),
     Status,
+    Notices,
     /// The supervisor's own.
     Probe,
 }
@@ -47,6 +53,7 @@ impl Feed {
             Self::AllTraffic => "t/+",
             Self::Part(n) => PART_TOPICS.get(usize::from(n)).copied().unwrap_or("t/0"),
             Self::Status => "s",
+            Self::Notices => "n",
             Self::Probe => "p",
         }
     }

@@ -41,20 +41,18 @@ async fn next(link: &mut Link) -> Result<(String, u32), RouterGone> {
         if let LinkEvent::Message(bytes) = event {
             let opened = Envelope::open(&bytes).unwrap();
             let n = u32::from_be_bytes(opened.payload.try_into().unwrap());
-            return Ok((opened.service.to_owned(), n));
+            return Ok((opened.name.to_owned(), n));
         }
     }
 }
 
 /// What happens to the router, and what must be seen of it within a second.
-async fn replaced(fanout: &Fanout, harm: impl FnOnce(&Arc<Generation>)) {
+async fn replaced(fanout: &Fanout, harm: impl AsyncFnOnce(&Fanout)) {
     let restarts = || fanout.counters.snapshot().router_restarts;
     let before = restarts();
     let mut link = subscribed(fanout, &[Feed::AllTraffic]).await;
-    let old = Arc::clone(&fanout.current.borrow());
     let start = Instant::now();
-    harm(&old);
-    drop(old);
+    harm(fanout).await;
     // The link notices, and another one works.
     while next(&mut link).await.is_ok() {}
     let mut link = subscribed(fanout, &[Feed::AllTraffic]).await;
@@ -69,20 +67,14 @@ async fn replaced(fanout: &Fanout, harm: impl FnOnce(&Arc<Generation>)) {
 async fn a_dead_router_is_replaced_within_a_second() {
     let it = start(1 << 20);
     for _ in 0..3 {
-        replaced(&it.fanout, |router| router.ask(router::Request::Stop)).await;
+        replaced(&it.fanout, async |fanout| fanout.kill_router()).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hung_router_is_replaced_within_a_second() {
     let it = start(1 << 20);
-    let mut victim = subscribed(&it.fanout, &[Feed::Probe]).await;
-    let grip = victim.grip();
-    replaced(&it.fanout, move |_router| {
-        // The router waits for this lock when it looks at the link's packets.
-        tokio::task::spawn_blocking(move || grip.hold(Duration::from_secs(3)));
-    })
-    .await;
+    replaced(&it.fanout, async |fanout| fanout.hang_router(Duration::from_secs(3)).await).await;
 }
 
 #[tokio::test]
@@ -151,7 +143,7 @@ fn an_envelope_gives_back_what_was_put_in() {
     let opened = Envelope::open(&envelope.bytes).unwrap();
     assert_eq!((opened.kind, opened.qos1, opened.retain), (Kind::Status, true, true));
     assert_eq!((opened.origin, opened.version), (9, 7));
-    assert_eq!((opened.service, opened.payload), ("web-1", b"online".as_slice()));
+    assert_eq!((opened.name, opened.payload), ("web-1", b"online".as_slice()));
     for cut in 0..23 {
         assert_eq!(Envelope::open(&envelope.bytes[..cut]), None);
     }

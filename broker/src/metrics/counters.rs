@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ConnectionCount, Latency, Metrics, Refused, lines::Lines};
+use super::{ConnectionCount, Held, Latency, Metrics, Refused, lines::Lines};
 use crate::{gate::Transport, protocol::Version};
 
 /// Upper bounds of the PUBACK latency buckets, in microseconds.
@@ -33,6 +33,7 @@ pub(crate) struct Counters {
     /// Lines that refusals may write to the log.
     pub(crate) lines: Lines,
     refusals: Vec<AtomicU64>,
+    held: [AtomicU64; Held::ALL.len()],
     latency: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
     latency_sum_us: AtomicU64,
 }
@@ -52,6 +53,7 @@ impl Counters {
             router_restarts: AtomicU64::new(0),
             lines: Lines::default(),
             refusals: Refused::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            held: Default::default(),
             latency: Default::default(),
             latency_sum_us: AtomicU64::new(0),
         }
@@ -59,6 +61,13 @@ impl Counters {
 
     pub(crate) fn refuse(&self, why: Refused) {
         if let Some(counter) = self.refusals.get(why as usize) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A publisher begins to wait.
+    pub(crate) fn hold(&self, why: Held) {
+        if let Some(counter) = self.held.get(why as usize) {
             counter.fetch_add(1, Relaxed);
         }
     }
@@ -112,6 +121,8 @@ impl Counters {
             acknowledged: self.acknowledged.load(Relaxed),
             payloads_refused: self.payloads_refused.load(Relaxed),
             refusals: refusals.map(|(why, n)| (*why, n.load(Relaxed))).collect(),
+            held: Held::ALL
+                .map(|why| (why, self.held.get(why as usize).map_or(0, |n| n.load(Relaxed)))),
             bytes_in: self.bytes_in.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
             delivered: self.delivered.load(Relaxed),

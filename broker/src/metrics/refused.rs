@@ -18,6 +18,33 @@ macro_rules! refusals {
     };
 }
 
+/// Why the broker stopped reading a publisher for a while: its messages wait
+/// in its own machine then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// More messages of this client wait for the store than
+    /// `unacknowledged_per_client`.
+    Client,
+    /// More bytes of all clients wait than `unacknowledged_bytes`.
+    Bytes,
+    /// The store has more before it than it takes.
+    Store,
+}
+
+impl Held {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Client, Self::Bytes, Self::Store];
+
+    /// The word for it in figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "unacknowledged_per_client",
+            Self::Bytes => "unacknowledged_bytes",
+            Self::Store => "store",
+        }
+    }
+}
+
 refusals! {
     /// More connections than `connections`.
     Connections => "connections",

@@ -4,6 +4,10 @@ use komandorr_wire::ServiceId;
 
 use super::*;
 
+fn rules() -> Rules {
+    Rules::new(Some("homeassistant"))
+}
+
 fn service(id: &str) -> ServiceId {
     ServiceId::new(id).unwrap()
 }
@@ -34,6 +38,11 @@ fn publishing_follows_the_table() {
         ("komandorr/traffic/", ""),
         ("komandorr/ack/web-1", ""),
         ("/komandorr/traffic/web-1", ""),
+        ("komandorr/state/web-1", ""),
+        ("homeassistant/device/komandorr_web-1/config", ""),
+        ("homeassistant/status", "local reader operator"),
+        ("homeassistant/status/x", ""),
+        ("homeassistant", ""),
         ("$SYS/x", ""),
         ("é/xx", ""),
         ("komandorr/traffic/é", ""),
@@ -42,7 +51,11 @@ fn publishing_follows_the_table() {
     for (topic, allowed) in table {
         for (name, who) in everybody() {
             let expected = allowed.split(' ').any(|a| a == name);
-            assert_eq!(publish(&who, topic).is_ok(), expected, "{name} publishes to {topic:?}");
+            assert_eq!(
+                rules().publish(&who, topic).is_ok(),
+                expected,
+                "{name} publishes to {topic:?}"
+            );
         }
     }
 }
@@ -51,19 +64,26 @@ fn publishing_follows_the_table() {
 fn subscribing_follows_the_table() {
     let all = "local reader operator";
     let table = [
-        ("komandorr/traffic/+", all, "all -"),
-        ("komandorr/status/+", all, "- all"),
-        ("komandorr/#", all, "all all"),
-        ("#", all, "all all"),
-        ("komandorr/+/+", all, "all all"),
-        ("+/+/+", all, "all all"),
-        ("+/traffic/#", all, "all -"),
-        ("komandorr/traffic/+/#", all, "all -"),
-        ("komandorr/traffic/web-1", "local reader operator one", "one -"),
-        ("komandorr/status/web-1", "local reader operator one", "- one"),
-        ("komandorr/+/web-1", all, "one one"),
-        ("komandorr/status/web-1/#", all, "- one"),
-        ("komandorr/traffic/web-2", all, "one -"),
+        ("komandorr/traffic/+", all, "all - -"),
+        ("komandorr/status/+", all, "- all -"),
+        ("komandorr/#", all, "all all some"),
+        ("#", all, "all all some"),
+        ("komandorr/+/+", all, "all all some"),
+        ("+/+/+", all, "all all some"),
+        ("+/traffic/#", all, "all - some"),
+        ("komandorr/traffic/+/#", all, "all - -"),
+        ("komandorr/traffic/web-1", "local reader operator one", "one - -"),
+        ("komandorr/status/web-1", "local reader operator one", "- one -"),
+        ("komandorr/+/web-1", all, "one one some"),
+        ("komandorr/status/web-1/#", all, "- one -"),
+        ("komandorr/traffic/web-2", all, "one - -"),
+        ("komandorr/state/+", all, "- - some"),
+        ("komandorr/state/web-1", "local reader operator one", "- - some"),
+        ("komandorr/state/web-2", all, "- - some"),
+        ("homeassistant/#", all, "- - some"),
+        ("homeassistant/+/+/config", all, "- - some"),
+        ("homeassistant/light/+/config", all, "- - some"),
+        ("homeassistant/status", all, "- - some"),
         ("komandorr/traffic", "", ""),
         ("komandorr/traffic/+/+", "", ""),
         ("komandorr/traffic/web-1/#/x", "", ""),
@@ -83,12 +103,25 @@ fn subscribing_follows_the_table() {
     for (filter, allowed, covers) in table {
         for (name, who) in everybody() {
             let expected = allowed.split(' ').any(|a| a == name);
-            let verdict = subscribe(&who, filter);
+            let verdict = rules().subscribe(&who, filter);
             assert_eq!(verdict.is_ok(), expected, "{name} subscribes to {filter:?}");
             if let Ok(c) = verdict {
-                assert_eq!(format!("{} {}", word(&c.traffic), word(&c.status)), covers, "{filter}");
+                let notices = if c.notices { "some" } else { "-" };
+                let shown = format!("{} {} {notices}", word(&c.traffic), word(&c.status));
+                assert_eq!(shown, covers, "{filter}");
             }
         }
+    }
+}
+
+#[test]
+fn without_notices_nobody_reads_them_or_greets() {
+    let rules = Rules::new(None);
+    for (name, who) in everybody() {
+        for filter in ["komandorr/state/+", "komandorr/state/web-1", "homeassistant/#"] {
+            assert_eq!(rules.subscribe(&who, filter), Err(Refusal::NotAllowed), "{name} {filter}");
+        }
+        assert_eq!(rules.publish(&who, "homeassistant/status"), Err(Refusal::NotAllowed), "{name}");
     }
 }
 
@@ -101,7 +134,7 @@ fn a_refused_subscription_has_the_code_of_its_version() {
     ];
     let reader = Identity::Reader { name: "r1".into(), service: Some(service("web-1")) };
     for (filter, refusal, code) in table {
-        assert_eq!(subscribe(&reader, filter), Err(refusal));
+        assert_eq!(rules().subscribe(&reader, filter), Err(refusal));
         assert_eq!(refusal.suback(Version::V5), code);
         assert_eq!(refusal.suback(Version::V311), 0x80);
     }

@@ -43,7 +43,7 @@ async fn attack(work: impl AsyncFn(SocketAddr) -> Result<()>) -> Result<()> {
     let good = spawn(behave(address, 4, enough));
     let before = Instant::now();
     let mut rounds = 0;
-    while rounds < 3 || before.elapsed() < Duration::from_millis(300) {
+    while rounds < 8 || before.elapsed() < Duration::from_millis(300) {
         work(address).await?;
         rounds += 1;
     }
@@ -188,6 +188,51 @@ async fn malformed_frames_of_every_kind() -> Result<()> {
         for (bytes, code) in table {
             let rest = after_connect(address, 5, bytes).await?;
             ensure!(rest == [0xe0, 2, code, 0], "{bytes:02x?}: {rest:02x?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn quality_2_and_a_late_goodbye_on_a_place_used_again() -> Result<()> {
+    attack(async |address| {
+        let qos_2 = packet(0x34, b"\0\x13komandorr/traffic/a\0\x07x");
+        ensure!(after_connect(address, 4, &qos_2).await?.is_empty());
+        for n in 0..20 {
+            // Gone without a word, its place in the router taken at once by
+            // another one, whom the goodbye of the first must not reach.
+            let mut first = Raw::connect(address, 4, &format!("first-{n}")).await?;
+            first.subscribe(4, "komandorr/traffic/+", 0).await?;
+            first.stream.set_zero_linger()?;
+            drop(first);
+            let mut second = Raw::connect(address, 5, &format!("second-{n}")).await?;
+            second.subscribe(5, "komandorr/traffic/+", 0).await?;
+            second.packet().await?;
+            second.packet().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn unsubscribing_is_answered_once_whatever_was_subscribed() -> Result<()> {
+    attack(async |address| {
+        for level in [4, 5] {
+            let mut client = Raw::connect(address, level, "leaver").await?;
+            client.subscribe(level, "komandorr/traffic/a", 0).await?;
+            let mut body = vec![0, 9];
+            body.extend(vec![0; usize::from(level == 5)]);
+            for filter in ["komandorr/traffic/a", "komandorr/traffic/b", "#"] {
+                body.extend([0, u8::try_from(filter.len())?]);
+                body.extend(filter.as_bytes());
+            }
+            client.send(&packet(0xa2, &body)).await?;
+            let codes: &[u8] =
+                if level == 5 { &[0xb0, 6, 0, 9, 0, 0, 0x11, 0x11] } else { &[0xb0, 2, 0, 9] };
+            client.expect(codes).await?;
+            client.ping().await?;
         }
         Ok(())
     })

@@ -1,7 +1,7 @@
 //! Every limit bites, is counted, and hits only whom it should.
 
 use anyhow::{Result, ensure};
-use komandorr_broker::{Config, Refused};
+use komandorr_broker::{Config, Held, Refused};
 use tokio::{
     io::AsyncWriteExt,
     time::{Duration, Instant},
@@ -28,6 +28,11 @@ async fn connections_in_all_and_per_address() -> Result<()> {
         }
         ensure!(Raw::connect(server.address, 4, "more").await.is_err());
         ensure!(server.broker.metrics().refused(why) == 1);
+        // Again and again, at the limit.
+        for _ in 0..20 {
+            ensure!(Raw::connect(server.address, 5, "more").await.is_err());
+        }
+        inside[0].ping().await?;
         inside.pop();
         server.until(|m| m.clients.len() == 2).await?;
         // The place is free as soon as the old socket is closed.
@@ -38,18 +43,117 @@ async fn connections_in_all_and_per_address() -> Result<()> {
 
 #[tokio::test]
 async fn sockets_that_say_nothing_are_few_and_short_lived() -> Result<()> {
-    let config =
-        Config { handshakes_per_address: 2, handshake_timeout: SHORT, ..Config::default() };
-    let server = start_with(config, TRUSTED).await?;
-    let mut silent = [Raw::open(server.address).await?, Raw::open(server.address).await?];
-    silent[1].send(&[0x10, 0x7f, 0]).await?;
-    ensure!(Raw::connect(server.address, 4, "c").await.is_err());
-    ensure!(server.broker.metrics().refused(Refused::HandshakesPerAddress) == 1);
-    for client in &mut silent {
-        ensure!(client.rest().await?.is_empty());
+    let short = Config { handshake_timeout: Duration::from_millis(500), ..Config::default() };
+    let table = [
+        (Config { handshakes: 2, ..short.clone() }, Refused::Handshakes),
+        (Config { handshakes_per_address: 2, ..short }, Refused::HandshakesPerAddress),
+    ];
+    for (config, why) in table {
+        let server = start_with(config, TRUSTED).await?;
+        let mut silent = [Raw::open(server.address).await?, Raw::open(server.address).await?];
+        silent[1].send(&[0x10, 0x7f, 0]).await?;
+        ensure!(Raw::connect(server.address, 4, "c").await.is_err());
+        ensure!(server.broker.metrics().refused(why) == 1);
+        for client in &mut silent {
+            ensure!(client.rest().await?.is_empty());
+        }
+        ensure!(server.broker.metrics().refused(Refused::HandshakeTimeout) == 2);
+        Raw::connect(server.address, 4, "c").await?.ping().await?;
     }
-    ensure!(server.broker.metrics().refused(Refused::HandshakeTimeout) == 2);
-    Raw::connect(server.address, 4, "c").await?.ping().await
+    Ok(())
+}
+
+#[tokio::test]
+async fn unacknowledged_messages_of_one_client_and_bytes_of_all() -> Result<()> {
+    let table = [
+        (Config { unacknowledged_per_client: 4, ..Config::default() }, Held::Client),
+        (
+            Config { unacknowledged_bytes: 4096, packet_size: 2048, ..Config::default() },
+            Held::Bytes,
+        ),
+    ];
+    for (config, why) in table {
+        let server = start_with(config, TRUSTED).await?;
+        server.store.send(Store::Stands)?;
+        let mut client = Raw::connect(server.address, 4, "eager").await?;
+        for id in 1..=8_u8 {
+            client.send(&publish(4, 2, "komandorr/traffic/a", id.into(), &[b'x'; 1000])).await?;
+        }
+        server.until(|m| m.held(why) == 1).await?;
+        let taken = server.broker.metrics().publishes;
+        ensure!((2..8).contains(&taken), "{taken} of 8 were taken");
+        // Nobody else waits for it.
+        Raw::connect(server.address, 4, "other").await?.ping().await?;
+        server.store.send(Store::Settles)?;
+        for id in 1..=8_u8 {
+            client.expect(&[0x40, 2, 0, id]).await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn keep_alive_holds_while_messages_flow_to_a_dead_client() -> Result<()> {
+    let mut server = start().await?;
+    let mut dead = Raw::open(server.address).await?;
+    dead.send(&connect_with(4, "dead", None, None, 1)).await?;
+    dead.packet().await?;
+    dead.subscribe(4, "komandorr/traffic/+", 0).await?;
+    let mut publisher = Raw::connect(server.address, 4, "p").await?;
+    // It reads everything and says nothing any more.
+    let reads = spawn(async move {
+        dead.rest().await?;
+        anyhow::Ok(())
+    });
+    while server.broker.metrics().refused(Refused::KeepAlive) == 0 {
+        publisher.send(&publish(4, 2, "komandorr/traffic/a", 1, b"x")).await?;
+        publisher.expect(&[0x40, 2, 0, 1]).await?;
+        server.next_stored().await?;
+    }
+    reads.await?;
+    publisher.ping().await
+}
+
+#[tokio::test]
+async fn unacknowledged_messages_hold_back_neither_pongs_nor_pubacks() -> Result<()> {
+    let mut server = start().await?;
+    for level in [4, 5] {
+        let mut slow = Raw::connect(server.address, level, "slow").await?;
+        slow.subscribe(level, "komandorr/traffic/a", 1).await?;
+        let mut publisher = Raw::connect(server.address, 4, "p").await?;
+        for id in 1..=200_u8 {
+            publisher.send(&publish(4, 2, "komandorr/traffic/a", id.into(), b"x")).await?;
+            publisher.expect(&[0x40, 2, 0, id]).await?;
+            server.next_stored().await?;
+        }
+        // A hundred are under way and never acknowledged.
+        for _ in 0..100 {
+            read_publish(level, &slow.packet().await?)?;
+        }
+        for _ in 0..3 {
+            slow.ping().await?;
+        }
+        slow.send(&publish(level, 2, "komandorr/traffic/b", 9, b"x")).await?;
+        slow.expect(&[0x40, 2, 0, 9]).await?;
+        server.next_stored().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_session_is_kept_and_mqtt_5_is_told_so() -> Result<()> {
+    let server = start().await?;
+    // Session expiry 100 s, clean start off.
+    let hello = b"\0\x04MQTT\x05\0\0\x3c\x05\x11\0\0\0\x64\0\x01s";
+    for _ in 0..2 {
+        let mut client = Raw::open(server.address).await?;
+        client.send(&packet(0x10, hello)).await?;
+        let ack = client.packet().await?;
+        ensure!(ack[2] == 0, "a session was there: {ack:02x?}");
+        ensure!(ack.windows(5).any(|five| five == [0x11, 0, 0, 0, 0]), "{ack:02x?}");
+        client.subscribe(5, "komandorr/traffic/+", 1).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

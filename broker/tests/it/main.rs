@@ -4,6 +4,7 @@
 mod clients;
 mod hostile;
 mod limits;
+mod notices;
 mod publish;
 mod retained;
 mod rules;
