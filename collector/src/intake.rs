@@ -2,14 +2,17 @@
 //!
 //! The session is persistent and the subscription shared, so that several
 //! servers divide the samples among them; each message is acknowledged only
-//! after its commit. Version 5, because there the broker is told how much may
-//! be under way, and says whether it knows shared subscriptions at all.
+//! after its commit. A broker that speaks only MQTT 3.1.1 gets a plain
+//! subscription, and can have one server only.
 
 mod access;
 mod connection;
+mod dialect;
 mod explain;
+mod herald;
 mod receipt;
 mod url;
+mod version;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -22,9 +25,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use access::IntakeError;
+pub use herald::Herald;
 pub use url::{BrokerUrl, InvalidBrokerUrl};
 
 use access::Access;
+use version::Spoken;
 
 /// The pauses between attempts to connect; jittered, so that several servers
 /// do not come back in one moment.
@@ -69,11 +74,18 @@ impl Intake {
     /// is settled by then is still acknowledged; the rest stays at the broker.
     pub async fn run(self, deliveries: mpsc::Sender<Delivery>, stop: CancellationToken) {
         let mut pause = FIRST_PAUSE;
+        let mut spoken = Spoken::default();
         loop {
             let begun = Instant::now();
-            match self.connection(&deliveries, &stop).await {
+            let ended = match self.connection(spoken.version(), &deliveries, &stop).await {
                 Ok(()) => return,
-                Err(trouble) => self.lost(&trouble, &deliveries),
+                Err(ended) => ended,
+            };
+            let learnt = stop.run_until_cancelled(spoken.learn(&ended, &self.access)).await;
+            match learnt {
+                None => return,
+                Some(true) => continue,
+                Some(false) => self.lost(&ended.reason, &deliveries),
             }
             if begun.elapsed() >= STEADY {
                 pause = FIRST_PAUSE;

@@ -18,7 +18,7 @@ mod writer;
 
 pub use collector::Collector;
 pub use config::Config;
-pub use intake::{BrokerUrl, Intake};
+pub use intake::{BrokerUrl, Herald, Intake};
 pub use live::{Current, Live, State, Volume};
 pub use ranges::RangeSet;
 pub use read::Reader;

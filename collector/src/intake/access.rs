@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use rumqttc::{NetworkOptions, TlsConfiguration, Transport, v5::MqttOptions};
+use rumqttc::{
+    MqttOptions as Options311, NetworkOptions, TlsConfiguration, Transport,
+    v5::MqttOptions as Options5,
+};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::BrokerUrl;
@@ -65,13 +68,51 @@ impl Access {
         Ok(Self { url, client_id, tls })
     }
 
-    /// Options for one connection.
-    pub(super) fn options(&self) -> MqttOptions {
-        let mut options = MqttOptions::new(&self.client_id, self.url.address(), self.url.port());
-        options.set_transport(match &self.tls {
+    fn transport(&self) -> Transport {
+        match &self.tls {
             Some(tls) => Transport::Tls(TlsConfiguration::Rustls(Arc::clone(tls))),
             None => Transport::Tcp,
-        });
+        }
+    }
+
+    /// Options of the network.
+    pub(super) fn network() -> NetworkOptions {
+        let mut network = NetworkOptions::new();
+        // With delayed acknowledgements Nagle's algorithm would add 40 ms.
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(CONNECT_SECONDS);
+        network
+    }
+
+    /// Options for one connection in MQTT 3.1.1, with a persistent session.
+    pub(super) fn options_311(&self) -> Options311 {
+        let mut options = Options311::new(&self.client_id, self.url.address(), self.url.port());
+        options.set_transport(self.transport());
+        if let Some((user, password)) = self.url.credential() {
+            options.set_credentials(user, password.expose());
+        }
+        options.set_keep_alive(KEEP_ALIVE);
+        options.set_clean_session(false);
+        let largest = usize::try_from(MAX_PACKET).unwrap_or(usize::MAX);
+        options.set_max_packet_size(largest, largest);
+        options.set_manual_acks(true);
+        options
+    }
+
+    /// Options for one connection that leaves nothing behind: as `client_id`
+    /// with this ending, in the version that every broker speaks.
+    pub(super) fn fleeting(&self, ending: &str) -> Options311 {
+        let mut options = self.options_311();
+        options.set_client_id(format!("{}-{ending}", self.client_id));
+        options.set_clean_session(true);
+        options.set_manual_acks(false);
+        options
+    }
+
+    /// Options for one connection in MQTT 5, with a persistent session.
+    pub(super) fn options_5(&self) -> Options5 {
+        let mut options = Options5::new(&self.client_id, self.url.address(), self.url.port());
+        options.set_transport(self.transport());
         if let Some((user, password)) = self.url.credential() {
             options.set_credentials(user, password.expose());
         }
@@ -82,10 +123,7 @@ impl Access {
         options.set_receive_maximum(Some(WINDOW));
         options.set_max_packet_size(Some(MAX_PACKET));
         options.set_manual_acks(true);
-        let mut network = NetworkOptions::new();
-        // With delayed acknowledgements Nagle's algorithm would add 40 ms.
-        network.set_tcp_nodelay(true);
-        options.set_network_options(network);
+        options.set_network_options(Self::network());
         options
     }
 }
@@ -138,7 +176,9 @@ mod tests {
         assert_eq!(access("a.duckdb").client_id, first);
         assert_ne!(access("b.duckdb").client_id, first);
         assert!(!format!("{:?}", access("a.duckdb")).contains("secret"));
-        let options = access("a.duckdb").options();
+        let options = access("a.duckdb").options_5();
         assert!(options.manual_acks() && !options.clean_start());
+        let options = access("a.duckdb").options_311();
+        assert!(options.manual_acks() && !options.clean_session());
     }
 }

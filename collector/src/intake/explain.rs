@@ -2,52 +2,103 @@
 
 use std::{error::Error, io};
 
-use rumqttc::v5::{
-    ConnectionError, StateError,
-    mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode},
+use rumqttc::{
+    ConnectReturnCode as Code311, ConnectionError as Error311, StateError as State311,
+    v5::{
+        ConnectionError as Error5, StateError as State5,
+        mqttbytes::v5::{ConnectReturnCode as Code5, DisconnectReasonCode},
+    },
 };
 
-pub(super) fn explain(error: &ConnectionError) -> String {
+/// The end of a connection, or of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) reason: String,
+    pub(super) ending: Ending,
+}
+
+/// What an end tells of the broker's version, when it comes before its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It says that it does not speak this version.
+    Version,
+    /// It closed the connection.
+    Unanswered,
+    /// Nothing.
+    Other,
+}
+
+impl From<String> for Ended {
+    fn from(reason: String) -> Self {
+        Self { reason, ending: Ending::Other }
+    }
+}
+
+impl From<&str> for Ended {
+    fn from(reason: &str) -> Self {
+        reason.to_owned().into()
+    }
+}
+
+fn closed() -> Ended {
+    Ended { reason: "it closed the connection".to_owned(), ending: Ending::Unanswered }
+}
+
+fn wrong_version() -> Ended {
+    let reason = "it speaks neither MQTT 5 nor 3.1.1".to_owned();
+    Ended { reason, ending: Ending::Version }
+}
+
+pub(super) fn explain_5(error: &Error5) -> Ended {
     match error {
-        ConnectionError::Timeout(_) => "no answer in 10 s".to_owned(),
-        ConnectionError::ConnectionRefused(code) => refused(*code),
-        ConnectionError::MqttState(StateError::ConnFail { reason }) => refused(*reason),
-        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
+        Error5::Timeout(_) => "no answer in 10 s".into(),
+        Error5::ConnectionRefused(code) => refused_5(*code),
+        Error5::MqttState(State5::ConnFail { reason }) => refused_5(*reason),
+        Error5::MqttState(State5::ServerDisconnect { reason_code, .. }) => {
             match reason_code {
                 DisconnectReasonCode::SessionTakenOver => {
-                    "another server has taken the session over: does it run on a copy of this data folder? Delete the file .mqtt-client beside its database".to_owned()
+                    "another server has taken the session over: does it run on a copy of this data folder? Delete the file .mqtt-client beside its database".into()
                 }
-                code => format!("it ended the connection ({code:?})"),
+                code => format!("it ended the connection ({code:?})").into(),
             }
         }
-        ConnectionError::Io(error) | ConnectionError::MqttState(StateError::Io(error)) => io(error),
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            "it closed the connection".to_owned()
-        }
-        other => chain(other),
+        Error5::Io(error) | Error5::MqttState(State5::Io(error)) => io(error),
+        Error5::MqttState(State5::ConnectionAborted) => closed(),
+        other => chain(other).into(),
     }
 }
 
-fn refused(code: ConnectReturnCode) -> String {
+pub(super) fn explain_311(error: &Error311) -> Ended {
+    match error {
+        Error311::NetworkTimeout | Error311::FlushTimeout => "no answer in 10 s".into(),
+        Error311::ConnectionRefused(code) => match code {
+            Code311::BadUserNamePassword | Code311::NotAuthorized => wrong_credential(),
+            Code311::RefusedProtocolVersion => wrong_version(),
+            code => format!("it refuses the connection ({code:?})").into(),
+        },
+        Error311::Io(error) | Error311::MqttState(State311::Io(error)) => io(error),
+        Error311::MqttState(State311::ConnectionAborted) => closed(),
+        other => chain(other).into(),
+    }
+}
+
+fn refused_5(code: Code5) -> Ended {
     match code {
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-            "it refuses the user name and password in mqtt.broker".to_owned()
-        }
-        ConnectReturnCode::RefusedProtocolVersion
-        | ConnectReturnCode::UnsupportedProtocolVersion => {
-            "it does not speak MQTT 5, which is needed".to_owned()
-        }
-        code => format!("it refuses the connection ({code:?})"),
+        Code5::BadUserNamePassword | Code5::NotAuthorized => wrong_credential(),
+        Code5::RefusedProtocolVersion | Code5::UnsupportedProtocolVersion => wrong_version(),
+        code => format!("it refuses the connection ({code:?})").into(),
     }
 }
 
-fn io(error: &io::Error) -> String {
+fn wrong_credential() -> Ended {
+    "it refuses the user name and password in mqtt.broker".into()
+}
+
+fn io(error: &io::Error) -> Ended {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused; does it run there?".to_owned(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            "it closed the connection".to_owned()
-        }
-        _ => chain(error),
+        io::ErrorKind::ConnectionRefused => "connection refused; does it run there?".into(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => closed(),
+        _ => chain(error).into(),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use komandorr_wire::{Outcome, Settle};
-use rumqttc::v5::mqttbytes::v5::Publish;
 use tokio::sync::mpsc;
 
 /// What became of a message.
@@ -27,8 +26,8 @@ pub(super) struct Receipt {
 }
 
 impl Receipt {
-    pub(super) fn new(publish: &Publish, back: mpsc::UnboundedSender<Settled>) -> Self {
-        Self { packet: publish.pkid, back, settled: AtomicBool::new(false) }
+    pub(super) fn new(packet: u16, back: mpsc::UnboundedSender<Settled>) -> Self {
+        Self { packet, back, settled: AtomicBool::new(false) }
     }
 }
 

@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::mosquitto::{Mosquitto, publish, until};
+use crate::{
+    mosquitto::{Mosquitto, publish, until},
+    rabbitmq::RabbitMq,
+};
 
 /// An intake whose deliveries the test holds in its hands.
 struct Client {
@@ -133,6 +136,39 @@ async fn topics_of_no_service_are_acknowledged_and_left_out() -> anyhow::Result<
     let one = client.next().await?;
     assert_eq!(payload(&one), b"one");
     one.settle.settle(&[Outcome::Stored]);
+    client.stop().await
+}
+
+/// With a broker of MQTT 3.1.1 alone; its end by SIGKILL as well, since its
+/// start is what takes the time.
+#[tokio::test]
+async fn rabbitmq_is_served_in_the_older_version_and_loses_nothing() -> anyhow::Result<()> {
+    let (mut broker, folder) = (RabbitMq::start().await?, tempfile::tempdir()?);
+    let mut client = Client::connect(&broker.url(), folder.path()).await?;
+    broker.way().publish("web-1", b"one").await?;
+    let first = client.next().await?;
+    assert_eq!((payload(&first), first.messages[0].service.as_str()), (&b"one"[..], "web-1"));
+    // Killed between arrival and commit.
+    client.crash().await;
+    broker.way().publish("web-1", b"two").await?;
+    let mut client = Client::connect(&broker.url(), folder.path()).await?;
+    for text in ["one", "two"] {
+        let again = client.next().await?;
+        assert_eq!(payload(&again), text.as_bytes());
+        again.settle.settle(&[Outcome::Stored]);
+    }
+    // What is settled does not come again, and what is not does, also when the
+    // broker is killed meanwhile.
+    broker.way().publish("web-1", b"three").await?;
+    let held = client.next().await?;
+    assert_eq!(payload(&held), b"three");
+    broker.kill()?;
+    until("it does not notice", async || !client.intake.is_connected()).await?;
+    broker.again().await?;
+    client.connected().await?;
+    let again = client.next().await?;
+    assert_eq!(payload(&again), b"three");
+    again.settle.settle(&[Outcome::Stored]);
     client.stop().await
 }
 

@@ -5,5 +5,6 @@ mod faults;
 mod intake;
 mod mosquitto;
 mod order;
+mod rabbitmq;
 mod storing;
 mod support;

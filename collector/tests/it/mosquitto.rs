@@ -20,27 +20,38 @@ use tokio::{
 };
 
 /// Nothing here takes this long unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Mosquitto {
     child: Child,
     pub(crate) port: u16,
+    /// The port of further listeners, `TLS_PORT` in their settings.
+    #[allow(dead_code, reason = "not every test program asks for one")]
+    pub(crate) tls_port: u16,
     folder: tempfile::TempDir,
 }
 
 impl Mosquitto {
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_with("").await
+    }
+
+    /// With further lines of settings.
+    pub(crate) async fn start_with(lines: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let held = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+        let [port, tls_port] = [held[0].local_addr()?.port(), held[1].local_addr()?.port()];
+        drop(held);
+        let lines = lines.replace("TLS_PORT", &tls_port.to_string());
         let place = folder.path().display();
         // Without the last line it drops messages beyond the thousandth.
         let settings = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n\
-             persistence_location {place}/\nmax_queued_messages 0\n"
+             persistence_location {place}/\nmax_queued_messages 0\n{lines}"
         );
         fs::write(folder.path().join("mosquitto.conf"), settings)?;
         let child = run(&folder)?;
-        let broker = Self { child, port, folder };
+        let broker = Self { child, port, tls_port, folder };
         broker.answers().await?;
         Ok(broker)
     }
@@ -49,6 +60,14 @@ impl Mosquitto {
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         let sent = Command::new("kill").arg(self.child.id().to_string()).status()?;
         ensure!(sent.success() && self.child.wait()?.success(), "mosquitto does not end");
+        Ok(())
+    }
+
+    /// Ends it outright: what it has not saved is lost.
+    #[allow(dead_code, reason = "not every test program does")]
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
         Ok(())
     }
 
@@ -100,6 +119,24 @@ pub(crate) async fn until(what: &str, so: impl AsyncFn() -> bool) -> anyhow::Res
     let ask = async {
         while !so().await {
             pause.tick().await;
+        }
+    };
+    timeout(PATIENCE, ask).await.with_context(|| what.to_owned())
+}
+
+/// Asks until there is an answer.
+#[allow(dead_code, reason = "not every test program asks")]
+pub(crate) async fn until_some<T>(
+    what: &str,
+    answer: impl AsyncFn() -> Option<T>,
+) -> anyhow::Result<T> {
+    let mut pause = interval(Duration::from_millis(50));
+    let ask = async {
+        loop {
+            pause.tick().await;
+            if let Some(answer) = answer().await {
+                return answer;
+            }
         }
     };
     timeout(PATIENCE, ask).await.with_context(|| what.to_owned())
