@@ -1,6 +1,6 @@
 //! The broker's figures, in the words of Prometheus.
 
-use komandorr_broker::{Broker, Metrics};
+use komandorr_broker::{Broker, Held, Metrics};
 use komandorr_web::Family;
 
 /// All of them, as they are now.
@@ -10,6 +10,7 @@ pub(crate) fn of(broker: &Broker) -> Vec<Family> {
         connections(&metrics, "komandorr_mqtt_connections", "gauge"),
         connections(&metrics, "komandorr_mqtt_connections_opened_total", "counter"),
         refusals(&metrics),
+        held(&metrics),
         latency(&metrics),
     ];
     families.extend(plain(&metrics).map(|(name, kind, help, value)| Family {
@@ -75,6 +76,17 @@ fn refusals(metrics: &Metrics) -> Family {
         kind: "counter",
         help: "What clients were refused, by reason.",
         values: metrics.refusals.iter().map(value).collect(),
+    }
+}
+
+fn held(metrics: &Metrics) -> Family {
+    let value =
+        |(why, count): &(Held, u64)| (format!("{{reason=\"{}\"}}", why.as_str()), float(*count));
+    Family {
+        name: "komandorr_mqtt_held_total",
+        kind: "counter",
+        help: "Times that a publisher had to wait, by reason.",
+        values: metrics.held.iter().map(value).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ mod broker_figures;
 mod cli;
 mod credentials;
 mod demo;
+mod home_assistant;
 mod listen;
 mod mqtt_door;
 mod operator;

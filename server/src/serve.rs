@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     credentials,
+    home_assistant::Announcer,
     listen::bind,
     settings::Settings,
     signals,
@@ -127,6 +128,13 @@ impl Server {
             let stop = stops.site.clone();
             roles.spawn(role("certificate", async move {
                 stop.run_until_cancelled(tls.follow_files()).await;
+                Ok(())
+            }));
+        }
+        if let Some(announcer) = Announcer::new(&settings.home_assistant, &app, &source) {
+            let stop = stops.site.clone();
+            roles.spawn(role("Home Assistant", async move {
+                announcer.run(stop).await;
                 Ok(())
             }));
         }

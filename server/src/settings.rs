@@ -13,7 +13,7 @@ use komandorr_config::{Secret, logging};
 use komandorr_wire::ServiceId;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::credentials::check_password;
+use crate::{credentials::check_password, home_assistant};
 
 /// Everything that `komandorr.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) storage: komandorr_collector::Config,
     pub(crate) access: Access,
     pub(crate) admin: Admin,
+    pub(crate) home_assistant: home_assistant::Config,
     pub(crate) site: Site,
     pub(crate) log: Log,
 }
@@ -165,6 +166,7 @@ impl Settings {
             "storage.samples_per_service must be at least 1"
         );
         self.admin.password()?;
+        self.home_assistant.check()?;
         self.zone().map(drop)
     }
 
@@ -177,6 +179,14 @@ impl Settings {
         };
         let listeners = mqtt.into_iter().flatten().chain([self.http.listen]);
         self.http.trusted_proxies.is_empty() && listeners.into_iter().all(|at| self.trusts(at))
+    }
+
+    /// The embedded broker's settings.
+    pub(crate) fn broker(&self) -> komandorr_broker::Config {
+        komandorr_broker::Config {
+            discovery_prefix: self.home_assistant.prefix().map(str::to_owned),
+            ..self.limits.clone()
+        }
     }
 
     /// Whether a listener lets in whoever reaches it.
@@ -270,7 +280,17 @@ mod tests {
     fn every_setting_is_in_the_default_file() {
         // Keys of the types that the file does not show would be settings that
         // nobody can find: a made-up value of each section lists them.
-        for section in ["http", "mqtt", "limits", "storage", "access", "admin", "site", "log"] {
+        for section in [
+            "http",
+            "mqtt",
+            "limits",
+            "storage",
+            "access",
+            "admin",
+            "home_assistant",
+            "site",
+            "log",
+        ] {
             let error = loaded(&format!("[{section}]\nno_such_key = 1")).unwrap_err().to_string();
             let known = error.split("expected ").nth(1).unwrap_or_default();
             for key in known.split('`').skip(1).step_by(2) {

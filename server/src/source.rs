@@ -1,12 +1,13 @@
 //! Where samples come from: the embedded broker, or another one whose client
 //! the server is.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
+use bytes::Bytes;
 use komandorr_broker::{Broker, Door, Tls, Transport};
-use komandorr_collector::{BrokerUrl, Intake, Registry};
+use komandorr_collector::{BrokerUrl, Herald, Intake, Registry};
 use komandorr_web::{Family, MqttDoor};
-use komandorr_wire::Delivery;
+use komandorr_wire::{Delivery, ServiceId};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +47,7 @@ impl Mqtt {
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Embedded { broker: Broker, address: SocketAddr },
-    Other(Intake),
+    Other { intake: Intake, herald: Herald },
 }
 
 impl Source {
@@ -62,7 +63,7 @@ impl Source {
         match mqtt {
             Mqtt::Embedded { tcp, tls } => {
                 let gate = Arc::new(RegistryGate(Arc::clone(registry)));
-                let broker = Broker::start(settings.limits.clone(), gate, deliveries, stop)?;
+                let broker = Broker::start(settings.broker(), gate, deliveries, stop)?;
                 let doorman = broker.clone();
                 registry.when_revoked(move |credential| {
                     let ended = doorman.disconnect(|identity| access::is_of(identity, credential));
@@ -78,12 +79,19 @@ impl Source {
             }
             Mqtt::Other(url) => {
                 let intake = Intake::new(url, &settings.storage.path)?;
-                let client = intake.clone();
+                let (client, herald) = (intake.clone(), intake.herald());
+                if settings.home_assistant.prefix().is_some() {
+                    let (herald, stop) = (herald.clone(), stop.clone());
+                    roles.spawn(role("notices", async move {
+                        herald.run(stop).await;
+                        Ok(())
+                    }));
+                }
                 roles.spawn(role("broker's client", async move {
                     client.run(deliveries, stop).await;
                     Ok(())
                 }));
-                Ok(Self::Other(intake))
+                Ok(Self::Other { intake, herald })
             }
         }
     }
@@ -116,7 +124,7 @@ impl Source {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Embedded { address, .. } => address.to_string(),
-            Self::Other(intake) => intake.url().place(),
+            Self::Other { intake, .. } => intake.url().place(),
         }
     }
 
@@ -124,7 +132,7 @@ impl Source {
     pub(crate) fn agent_url(&self) -> String {
         match self {
             Self::Embedded { address, .. } => format!("mqtt://{address}"),
-            Self::Other(intake) => intake.url().to_string(),
+            Self::Other { intake, .. } => intake.url().to_string(),
         }
     }
 
@@ -134,7 +142,7 @@ impl Source {
             Self::Embedded { broker, .. } => {
                 Some(Arc::new(WebSocketDoor { broker: broker.clone() }))
             }
-            Self::Other(_) => None,
+            Self::Other { .. } => None,
         }
     }
 
@@ -144,7 +152,7 @@ impl Source {
             Self::Embedded { broker, .. } => {
                 (!broker.is_healthy()).then(|| "it does not pass messages on".to_owned())
             }
-            Self::Other(intake) => intake.problem(),
+            Self::Other { intake, .. } => intake.problem(),
         }
     }
 
@@ -152,7 +160,24 @@ impl Source {
     pub(crate) fn figures(&self) -> Vec<Family> {
         match self {
             Self::Embedded { broker, .. } => broker_figures::of(broker),
-            Self::Other(_) => Vec::new(),
+            Self::Other { .. } => Vec::new(),
+        }
+    }
+
+    /// Puts these retained messages of the server itself in the place of the
+    /// ones before.
+    pub(crate) fn set_notices(&self, notices: BTreeMap<String, Bytes>) {
+        match self {
+            Self::Embedded { broker, .. } => broker.set_notices(notices),
+            Self::Other { herald, .. } => herald.set(notices),
+        }
+    }
+
+    /// The services whose status is known at the broker.
+    pub(crate) fn with_status(&self) -> Vec<ServiceId> {
+        match self {
+            Self::Embedded { broker, .. } => broker.with_status(),
+            Self::Other { herald, .. } => herald.with_status(),
         }
     }
 

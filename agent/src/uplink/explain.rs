@@ -123,6 +123,8 @@ impl Access {
             "if the server's certificate is its own, give it with --ca FILE"
         } else if why.contains("not valid for name") || why.contains("NotValidForName") {
             "use the name that stands in the server's certificate"
+        } else if why.contains("expired") {
+            "the server's certificate has expired: renew it; or is this machine's clock wrong?"
         } else {
             "does this port speak TLS, and is its certificate valid?"
         };
@@ -184,8 +186,14 @@ impl Access {
                 };
                 self.trouble(step, why.trim_end(), advice)
             }
-            StateError::ConnectionAborted => {
-                self.trouble(Step::Session, "the server closed the connection", "is it MQTT?")
+            StateError::ConnectionAborted => self.trouble(
+                Step::Session,
+                "the server closed the connection",
+                "does it speak MQTT 5?",
+            ),
+            StateError::Deserialization(e) => {
+                let advice = "is this port MQTT, and with TLS (mqtts) or without (mqtt)?";
+                self.trouble(Step::Session, chain(e), advice)
             }
             StateError::AwaitPingResp => {
                 let advice = "is the network down, or the server overloaded?";

@@ -1,7 +1,14 @@
 //! The programs as a user runs them: real processes, real MQTT, a real file.
 
+mod certificates;
 mod chaos;
+mod doors;
+mod home_assistant;
+#[path = "../../../collector/tests/it/mosquitto.rs"]
+mod mosquitto;
 mod other_broker;
+#[path = "../../../collector/tests/it/rabbitmq.rs"]
+mod rabbitmq;
 mod start;
 mod support;
 mod whole_path;

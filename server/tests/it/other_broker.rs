@@ -1,24 +1,25 @@
 //! The server as a client of another broker: either side ends under load, and
 //! nothing is lost and nothing doubled.
 
-#[path = "../../../collector/tests/it/mosquitto.rs"]
-mod mosquitto;
-
 use std::path::Path;
 
 use komandorr_wire::{AgentSeq, Sample, encode_one};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::support::Server;
-use mosquitto::Mosquitto;
+use crate::{
+    certificates::Certificates,
+    mosquitto::{self, Mosquitto},
+    rabbitmq::RabbitMq,
+    support::Server,
+};
 
 /// Samples of each service.
 const SAMPLES: u64 = 150;
 const SERVICES: [&str; 3] = ["web-1", "web-2", "web-3"];
 
-async fn client_of(broker: &Mosquitto, folder: &Path) -> anyhow::Result<Server> {
-    Server::serve_with(folder, &[&format!("mqtt.broker={}", broker.url())]).await
+async fn client_of(url: &str, folder: &Path) -> anyhow::Result<Server> {
+    Server::serve_with(folder, &[&format!("mqtt.broker={url}")]).await
 }
 
 async fn ready(server: &Server) -> anyhow::Result<()> {
@@ -40,13 +41,23 @@ fn all() -> u64 {
     (1..=SAMPLES).map(|seq| 1000 + seq).sum()
 }
 
-/// Publishes every sample of every service, each until the broker has it, and
-/// tells how many.
+/// Publishes every sample of every service at a mosquitto, each until it has
+/// it, and tells how many.
 async fn load(broker: u16, progress: &watch::Sender<u64>) -> anyhow::Result<()> {
+    load_by(progress, async |service, sample| {
+        mosquitto::publish(broker, &format!("komandorr/traffic/{service}"), sample).await
+    })
+    .await
+}
+
+/// The same, published by whatever way.
+async fn load_by(
+    progress: &watch::Sender<u64>,
+    way: impl AsyncFn(&str, Vec<u8>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let publish = async |service: &str| {
         for seq in 1..=SAMPLES {
-            let topic = format!("komandorr/traffic/{service}");
-            Box::pin(mosquitto::publish(broker, &topic, numbered(service, seq))).await?;
+            Box::pin(way(service, numbered(service, seq))).await?;
             progress.send_modify(|count| *count += 1);
         }
         anyhow::Ok(())
@@ -64,10 +75,13 @@ fn total(current: &Value, id: &str) -> u64 {
 
 /// Waits until everything is stored; then one more, behind all that could
 /// still come, shows that nothing is counted twice.
-async fn exact(broker: &Mosquitto, server: &Server) -> anyhow::Result<()> {
+async fn exact(
+    server: &Server,
+    publish: impl AsyncFn(&str, Vec<u8>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let stored = |current: &Value| SERVICES.iter().all(|id| total(current, id) >= all());
     server.until("/api/traffic/current", |current| stored(current).then_some(())).await?;
-    broker.publish("last", numbered("last", 1)).await?;
+    publish("last", numbered("last", 1)).await?;
     let current = server.until("/api/traffic/current", |current| {
         (total(current, "last") > 0).then(|| current.clone())
     });
@@ -86,7 +100,7 @@ async fn reached(progress: &watch::Sender<u64>, count: u64) -> anyhow::Result<()
 #[tokio::test]
 async fn the_broker_ends_under_load_and_comes_back() -> anyhow::Result<()> {
     let (mut broker, folder) = (Mosquitto::start().await?, tempfile::tempdir()?);
-    let server = client_of(&broker, folder.path()).await?;
+    let server = client_of(&broker.url(), folder.path()).await?;
     ready(&server).await?;
     let (progress, port) = (watch::Sender::new(0), broker.port);
     let interrupted = async {
@@ -99,13 +113,13 @@ async fn the_broker_ends_under_load_and_comes_back() -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     tokio::try_join!(load(port, &progress), interrupted)?;
-    exact(&broker, &server).await
+    exact(&server, async |id, sample| broker.publish(id, sample).await).await
 }
 
 #[tokio::test]
 async fn the_server_is_killed_under_load_and_comes_back() -> anyhow::Result<()> {
     let (broker, folder) = (Mosquitto::start().await?, tempfile::tempdir()?);
-    let mut server = client_of(&broker, folder.path()).await?;
+    let mut server = client_of(&broker.url(), folder.path()).await?;
     ready(&server).await?;
     let progress = watch::Sender::new(0);
     let interrupted = async {
@@ -113,20 +127,20 @@ async fn the_server_is_killed_under_load_and_comes_back() -> anyhow::Result<()> 
             reached(&progress, at).await?;
             server.signal(signal)?;
             server.ended().await?;
-            server = client_of(&broker, folder.path()).await?;
+            server = client_of(&broker.url(), folder.path()).await?;
         }
         anyhow::Ok(server)
     };
     let ((), server) = tokio::try_join!(load(broker.port, &progress), interrupted)?;
-    exact(&broker, &server).await
+    exact(&server, async |id, sample| broker.publish(id, sample).await).await
 }
 
 #[tokio::test]
 async fn two_servers_divide_the_samples_between_them() -> anyhow::Result<()> {
     let broker = Mosquitto::start().await?;
     let folders = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let one = client_of(&broker, folders.0.path()).await?;
-    let two = client_of(&broker, folders.1.path()).await?;
+    let one = client_of(&broker.url(), folders.0.path()).await?;
+    let two = client_of(&broker.url(), folders.1.path()).await?;
     ready(&one).await?;
     ready(&two).await?;
     load(broker.port, &watch::Sender::new(0)).await?;
@@ -148,7 +162,7 @@ async fn two_servers_divide_the_samples_between_them() -> anyhow::Result<()> {
 async fn an_unreachable_broker_is_waited_for_and_named() -> anyhow::Result<()> {
     let (mut broker, folder) = (Mosquitto::start().await?, tempfile::tempdir()?);
     broker.stop()?;
-    let mut server = client_of(&broker, folder.path()).await?;
+    let mut server = client_of(&broker.url(), folder.path()).await?;
     let answer = reqwest::get(format!("{}/readyz", server.http)).await?;
     assert_eq!(answer.status(), 503);
     let said = answer.text().await?;
@@ -162,5 +176,103 @@ async fn an_unreachable_broker_is_waited_for_and_named() -> anyhow::Result<()> {
     ready(&server).await?;
     server.signal("TERM")?;
     assert_eq!(server.ended().await?.code(), Some(0));
+    Ok(())
+}
+
+/// What mosquitto has not written when it is killed outright is lost there;
+/// here nothing is doubled by it, and all that comes afterwards is stored.
+#[tokio::test]
+async fn mosquitto_killed_outright_doubles_nothing_and_is_served_again() -> anyhow::Result<()> {
+    let (mut broker, folder) = (Mosquitto::start().await?, tempfile::tempdir()?);
+    let server = client_of(&broker.url(), folder.path()).await?;
+    ready(&server).await?;
+    let (progress, port) = (watch::Sender::new(0), broker.port);
+    let interrupted = async {
+        for at in [100, 200] {
+            reached(&progress, at).await?;
+            broker.kill()?;
+            broker.again().await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(load(port, &progress), interrupted)?;
+    // The last of each service came when all was well again.
+    ready(&server).await?;
+    broker.publish("last", numbered("last", 1)).await?;
+    let current = server.until("/api/traffic/current", |current| {
+        (total(current, "last") > 0).then(|| current.clone())
+    });
+    let current = current.await?;
+    for id in SERVICES {
+        let (stored, lost) = (total(&current, id), all() - total(&current, id).min(all()));
+        assert!(stored <= all(), "{id} is counted twice: {stored} of {}", all());
+        // Each kill costs what mosquitto had answered for and not handed on:
+        // one message of each publisher, or none.
+        assert!(lost <= 2 * (1000 + SAMPLES), "{id} lost {lost} of {}", all());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn rabbitmq_and_the_server_are_killed_under_load_and_nothing_is_lost() -> anyhow::Result<()> {
+    let (mut broker, folder) = (RabbitMq::start().await?, tempfile::tempdir()?);
+    let mut server = client_of(&broker.url(), folder.path()).await?;
+    ready(&server).await?;
+    let (progress, way) = (watch::Sender::new(0), broker.way());
+    let interrupted = async {
+        reached(&progress, 60).await?;
+        server.signal("KILL")?;
+        server.ended().await?;
+        reached(&progress, 120).await?;
+        server = client_of(&broker.url(), folder.path()).await?;
+        ready(&server).await?;
+        reached(&progress, 180).await?;
+        broker.kill()?;
+        broker.again().await?;
+        anyhow::Ok(server)
+    };
+    let publish = async |id: &str, sample: Vec<u8>| way.publish(id, &sample).await;
+    let ((), server) = tokio::try_join!(load_by(&progress, publish), interrupted)?;
+    // It tries again every 30 s at the latest.
+    mosquitto::until("no connection again", async || ready(&server).await.is_ok()).await?;
+    exact(&server, publish).await
+}
+
+#[tokio::test]
+async fn a_broker_over_tls_is_verified_and_served() -> anyhow::Result<()> {
+    let (keys, other) = (Certificates::make()?, Certificates::make()?);
+    let folder = tempfile::tempdir()?;
+    let tls = format!(
+        "listener TLS_PORT\ncertfile {}\nkeyfile {}\n",
+        keys.valid().display(),
+        keys.key().display()
+    );
+    let broker = Mosquitto::start_with(&tls).await?;
+    let set = |host: &str| format!("mqtt.broker=mqtts://me:secret@{host}:{}", broker.tls_port);
+    let serve = async |host: &str, ca: &Path| {
+        Server::serve_in(folder.path(), &[&set(host)], &[("SSL_CERT_FILE", ca)]).await
+    };
+    let mut server = serve("localhost", &keys.ca()).await?;
+    ready(&server).await?;
+    broker.publish("web-1", numbered("web-1", 1)).await?;
+    server
+        .until("/api/traffic/current", |current| (total(current, "web-1") > 0).then_some(()))
+        .await?;
+    server.signal("TERM")?;
+    server.ended().await?;
+    // Another name than the certificate's, and another authority.
+    for (host, ca, says) in
+        [("127.0.0.1", keys.ca(), "not valid for name"), ("localhost", other.ca(), "UnknownIssuer")]
+    {
+        let mut server = serve(host, &ca).await?;
+        let said = mosquitto::until_some("no word of the certificate", async || {
+            let answer = reqwest::get(format!("{}/readyz", server.http)).await.ok()?;
+            answer.text().await.ok().filter(|text| text.contains("certificate"))
+        });
+        let said = said.await?;
+        assert!(said.contains(says) && !said.contains("secret"), "{said}");
+        server.signal("TERM")?;
+        server.ended().await?;
+    }
     Ok(())
 }

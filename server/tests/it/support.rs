@@ -59,6 +59,15 @@ impl Server {
 
     /// The same with further settings, each `section.key=value`.
     pub(crate) async fn serve_with(folder: &Path, settings: &[&str]) -> anyhow::Result<Self> {
+        Self::serve_in(folder, settings, &[]).await
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) async fn serve_in(
+        folder: &Path,
+        settings: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> anyhow::Result<Self> {
         let database = format!("storage.path={}", folder.join("komandorr.duckdb").display());
         let arguments = [
             "--set",
@@ -71,7 +80,9 @@ impl Server {
             "log.format=json",
         ];
         let settings = settings.iter().flat_map(|setting| ["--set", setting]);
-        let mut child = komandorr(&arguments).args(settings).current_dir(folder).spawn()?;
+        let mut command = komandorr(&arguments);
+        command.args(settings).envs(variables.iter().copied()).current_dir(folder);
+        let mut child = command.spawn()?;
         let mut log = lines(child.stderr.take())?;
         let ready = wait_for(&mut log, |line| {
             let event: Value = serde_json::from_str(line).ok()?;
