@@ -119,7 +119,8 @@ impl Access {
     }
 
     fn tls(&self, why: String) -> Trouble {
-        let advice = if why.contains("UnknownIssuer") {
+        // Another authority of the same name signed it: a bad signature.
+        let advice = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
             "if the server's certificate is its own, give it with --ca FILE"
         } else if why.contains("not valid for name") || why.contains("NotValidForName") {
             "use the name that stands in the server's certificate"

@@ -93,7 +93,7 @@ impl tracing::Subscriber for Errors {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut text = String::new();
         event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-            text += &format!("{field}={value:?} ");
+            text.push_str(&[field.name(), &format!("={value:?} ")].concat());
         });
         self.0.lock().push(text);
     }

@@ -10,7 +10,7 @@ use anyhow::ensure;
 
 const SCRIPT: &str = "set -e
 key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-openssl req -x509 $key -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
+openssl req -x509 $key -days 2 -subj /CN=authority-$$ -keyout ca.key -out ca.pem
 openssl req $key -subj /CN=localhost -keyout key.pem -out csr.pem
 printf subjectAltName=DNS:localhost > ext
 sign='openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext'
