@@ -32,6 +32,8 @@ THIRD_PARTIES = {
     "sysinfo": {"komandorr-agent"},
     "rmp": {"komandorr-wire"},
     "rmp-serde": {"komandorr-wire"},
+    # What is serialised describes itself where it is defined.
+    "utoipa": {"komandorr-collector", "komandorr-web"},
 }
 
 # What must not reach the machines that agents run on, by any way.

@@ -10,7 +10,8 @@ nextest_version=0.9.143
 # Program and the Debian package that brings it.
 programs=(
   "${CXX:-c++} g++" "chromium chromium" "chromedriver chromium-driver" "mosquitto mosquitto"
-  "mosquitto_pub mosquitto-clients" "rabbitmq-server rabbitmq-server" "ip iproute2" "openssl openssl" "python3 python3"
+  "mosquitto_pub mosquitto-clients" "rabbitmq-server rabbitmq-server" "promtool prometheus"
+  "curl curl" "jq jq" "ip iproute2" "openssl openssl" "python3 python3"
 )
 
 tools() {
@@ -62,10 +63,10 @@ debian_packages() {
   # shellcheck disable=SC2086 # one word per package
   ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     --no-install-recommends -o DPkg::Lock::Timeout=120 $missing
-  # The tests start brokers of their own; those that Debian starts would keep
-  # their ports, 1883 among them, and memory from Komandorr.
+  # The tests start what they need themselves; what Debian starts would keep
+  # ports, 1883 among them, and memory from Komandorr.
   local service
-  for service in mosquitto rabbitmq-server; do
+  for service in mosquitto rabbitmq-server prometheus; do
     if [[ " $missing " == *" $service "* && -d /run/systemd/system ]]; then
       ${as_root[@]+"${as_root[@]}"} systemctl disable --now "$service"
     fi

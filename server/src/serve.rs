@@ -115,6 +115,7 @@ impl Server {
             stats: Arc::clone(&stats),
             zone: settings.zone()?,
             access: Access { trusted: settings.trusts(http) },
+            metrics: settings.metrics.clone(),
             ready: readiness(&source, &stats, &stops.collector),
             mqtt: source.door(),
             tls: listeners.http_tls.clone().map(|tls| Arc::new(SiteTls(tls)) as Arc<dyn TlsDoor>),

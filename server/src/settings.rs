@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) admin: Admin,
     pub(crate) home_assistant: home_assistant::Config,
     pub(crate) site: Site,
+    pub(crate) metrics: komandorr_web::MetricsConfig,
     pub(crate) log: Log,
 }
 
@@ -289,6 +290,7 @@ mod tests {
             "admin",
             "home_assistant",
             "site",
+            "metrics",
             "log",
         ] {
             let error = loaded(&format!("[{section}]\nno_such_key = 1")).unwrap_err().to_string();
@@ -301,6 +303,13 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn an_origin_with_a_path_is_none() {
+        let error =
+            loaded("[http]\ncors_origins = \"https://a.example/x\"").unwrap_err().to_string();
+        assert!(error.contains("http.cors_origins") && error.contains("is no origin"), "{error}");
     }
 
     #[test]

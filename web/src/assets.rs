@@ -28,12 +28,20 @@ pub(crate) struct Asset {
 #[derive(Debug)]
 pub(crate) struct Assets {
     pub(crate) style: Asset,
+    /// What the API's description needs beside it.
+    pub(crate) docs: Asset,
     pub(crate) script: Asset,
     pub(crate) icon: Asset,
 }
 
 pub(crate) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
     style: Asset::new("app", "css", "text/css; charset=utf-8", include_bytes!("../assets/app.css")),
+    docs: Asset::new(
+        "docs",
+        "css",
+        "text/css; charset=utf-8",
+        include_bytes!("../assets/docs.css"),
+    ),
     script: Asset::new(
         "app",
         "js",
@@ -56,8 +64,8 @@ impl Asset {
 }
 
 impl Assets {
-    fn all(&self) -> [&Asset; 3] {
-        [&self.style, &self.script, &self.icon]
+    fn all(&self) -> [&Asset; 4] {
+        [&self.style, &self.docs, &self.script, &self.icon]
     }
 }
 

@@ -10,9 +10,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use komandorr_collector::{read::ReadError, registry::RegistryError};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{access, pages, site::Shared};
+use crate::{access, api, pages, site::Shared};
+
+/// Longest part of a name from outside that a message repeats, in characters.
+const SHOWN: usize = 64;
+
+/// What every refusal of the API says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorAnswer {
+    error: ErrorWords,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorWords {
+    /// For machines: one word for each reason, such as `invalid_parameter`,
+    /// `unknown_service` or `store_unavailable`.
+    #[schema(example = "invalid_parameter")]
+    code: &'static str,
+    /// For people: which parameter or field is wrong, and what is allowed.
+    #[schema(example = "hours must be above 0 and at most 96624")]
+    message: String,
+}
 
 /// A request that got no answer, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +72,16 @@ impl Failure {
 
     /// No service of that id.
     pub(crate) fn unknown_service(id: &str) -> Self {
-        let message = format!("there is no service \"{id}\"");
+        let shown: String = id.chars().take(SHOWN).collect();
+        let message = format!("there is no service \"{shown}\"");
         Self::new(StatusCode::NOT_FOUND, "unknown_service", message)
+    }
+
+    /// No service is in a group of that name.
+    pub(crate) fn unknown_group(name: &str) -> Self {
+        let shown: String = name.chars().take(SHOWN).collect();
+        let message = format!("there is no group \"{shown}\"");
+        Self::new(StatusCode::NOT_FOUND, "unknown_group", message)
     }
 
     /// Nothing lies at this path.
@@ -69,6 +99,26 @@ impl Failure {
     pub(crate) fn store() -> Self {
         let message = "the database does not answer right now; what is live still works";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
+    }
+
+    /// What a bare status of axum's says.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::no_page(),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(status, "method_not_allowed", "this address does not take that method")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, "too_large", "that is more than a request may carry")
+            }
+            StatusCode::REQUEST_TIMEOUT => {
+                Self::new(status, "timeout", "the request took too long")
+            }
+            status if status.is_client_error() => {
+                Self::new(status, "bad_request", "the request could not be understood")
+            }
+            status => Self { status, ..Self::internal() },
+        }
     }
 }
 
@@ -120,10 +170,7 @@ impl IntoResponse for Failure {
 
 /// Whether machines read what lies at this path.
 pub(crate) fn for_machines(path: &str) -> bool {
-    ["/api/", "/healthz", "/readyz", "/metrics", "/mqtt", "/assets/"]
-        .iter()
-        .any(|prefix| path.starts_with(prefix))
-        || path == "/api"
+    api::is_at(path) || path.starts_with("/assets/") || path == "/mqtt"
 }
 
 /// The layer that turns a [`Failure`] into JSON or a page.
@@ -138,13 +185,13 @@ pub(crate) async fn dress(
     let failure = match response.extensions_mut().remove::<Failure>() {
         Some(failure) => failure,
         // Extractors of axum answer bare texts; their words are for developers.
-        None if is_bare(&response) => from_status(response.status()),
+        None if is_bare(&response) => Failure::of_status(response.status()),
         None => return response,
     };
     let status = failure.status;
     let body = if for_machines(uri.path()) {
-        let error = json!({"error": {"code": failure.code, "message": failure.message}});
-        Json(error).into_response()
+        let Failure { code, message, .. } = failure;
+        Json(ErrorAnswer { error: ErrorWords { code, message } }).into_response()
     } else {
         pages::error::page(&site, &uri, &headers, &failure)
     };
@@ -168,21 +215,4 @@ fn is_bare(response: &Response) -> bool {
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/json") || kind.starts_with("text/html"));
     (status.is_client_error() || status.is_server_error()) && !dressed
-}
-
-fn from_status(status: StatusCode) -> Failure {
-    match status {
-        StatusCode::NOT_FOUND => Failure::no_page(),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            Failure::new(status, "method_not_allowed", "this address does not take that method")
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Failure::new(status, "too_large", "that is more than a request may carry")
-        }
-        StatusCode::REQUEST_TIMEOUT => Failure::new(status, "timeout", "the request took too long"),
-        status if status.is_client_error() => {
-            Failure::new(status, "bad_request", "the request could not be understood")
-        }
-        status => Failure { status, ..Failure::internal() },
-    }
 }

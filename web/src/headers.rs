@@ -37,6 +37,8 @@ const SECURITY: [(HeaderName, HeaderValue); 6] = [
 pub(crate) enum Cache {
     /// Pages and live data: asked for anew every time.
     Never,
+    /// May be kept, but not used without asking whether it is still so.
+    Asked,
     /// Files whose content is part of their name.
     Forever,
 }
@@ -45,6 +47,7 @@ impl Cache {
     fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Never => "no-store",
+            Self::Asked => "private, no-cache",
             Self::Forever => "public, max-age=31536000, immutable",
         })
     }

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use frame::{Card, FleetHour, Frame, Item};
+pub(crate) use frame::{Card, CurrentAnswer, FleetHour, Frame, Item};
 pub(crate) use stream::{View, stream};
 pub(crate) use totals::Totals;
 

@@ -7,7 +7,9 @@ mod api;
 mod assets;
 mod chart;
 mod cookie;
+mod cors;
 mod error;
+mod etag;
 mod headers;
 mod hosts;
 mod hub;
@@ -31,8 +33,11 @@ use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use jiff::tz::TimeZone;
 use komandorr_collector::{Live, Reader, Registry, Stats};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use access::{Access, Needs};
+pub use api::metrics::MetricsConfig;
+pub use cors::Origins;
 pub use mqtt::{ByteStream, MqttDoor};
 pub use peer::Proxies;
 pub use routes::{Route, routes};
@@ -57,6 +62,8 @@ pub struct Config {
     /// connection is cut. No setting: tests have less time.
     #[serde(skip)]
     pub slow_client: Duration,
+    /// Pages of which other origins may use the API.
+    pub cors_origins: Origins,
 }
 
 impl Default for Config {
@@ -68,6 +75,7 @@ impl Default for Config {
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
             slow_client: Duration::from_secs(30),
+            cors_origins: Origins::default(),
         }
     }
 }
@@ -80,11 +88,13 @@ pub struct Readiness {
 }
 
 /// One part of the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Part {
     /// What it is called.
+    #[schema(example = "store")]
     pub name: &'static str,
-    /// Why it does not answer; `None`: it does.
+    /// Why it does not answer; `null` where it does.
+    #[schema(required)]
     pub problem: Option<String>,
 }
 
@@ -124,6 +134,8 @@ pub struct App {
     pub zone: TimeZone,
     /// Who is let in.
     pub access: Access,
+    /// What `/metrics` holds.
+    pub metrics: MetricsConfig,
     /// Asked by `/readyz`.
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is no broker here.

@@ -2,21 +2,29 @@
 //! browser sends with this visitor's rights, is refused.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::error::Failure;
+use crate::{api, error::Failure, site::Shared};
 
 /// Refuses changes that a page of another origin asks for. Programs (agents,
 /// `curl`) send neither of the two headers and pass.
-pub(crate) async fn own_pages_only(request: Request, next: Next) -> Response {
+/// Those that `http.cors_origins` names may use the API.
+pub(crate) async fn own_pages_only(
+    State(site): State<Shared>,
+    request: Request,
+    next: Next,
+) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // A WebSocket opens with a GET and then does as it likes.
     let opens_socket = request.headers().contains_key(header::UPGRADE);
-    if (reads && !opens_socket) || is_own(request.headers()) {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let named =
+        api::is_at(request.uri().path()) && origin.is_some_and(|origin| site.origins.name(origin));
+    if (reads && !opens_socket) || is_own(request.headers()) || named {
         return next.run(request).await;
     }
     let message = "this change was asked for by a page of another site, and was not made";

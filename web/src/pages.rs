@@ -5,6 +5,7 @@ pub(crate) mod add;
 pub(crate) mod analytics;
 pub(crate) mod card;
 pub(crate) mod dashboard;
+pub(crate) mod docs;
 pub(crate) mod error;
 mod link;
 pub(crate) mod login;

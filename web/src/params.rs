@@ -1,20 +1,27 @@
 //! Parameters of a request, read one by one, so that an error names the one
 //! that is wrong and says what is allowed.
 
+mod described;
+mod page;
+
 use std::{fmt, str::FromStr};
 
 use axum::{
     extract::{FromRequestParts, Query},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
 use jiff::Timestamp;
 use komandorr_collector::read::{Range, Scope, Step};
 use komandorr_wire::ServiceId;
 
+pub(crate) use described::{PageParams, RangeParams, ScopeParams, StepParams};
+
 use crate::error::Failure;
 
 /// Longest range that one question may span: everything that is ever kept.
 const MOST_HOURS: f64 = 24.0 * 366.0 * 11.0;
+/// Longest name of a group, in characters.
+const LONGEST_GROUP: usize = 500;
 
 /// What stands behind the `?` of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +31,43 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map(|Query(pairs)| Self(pairs))
-            .map_err(|error| Failure::invalid(format!("the query cannot be read: {error}")))
+        Self::of(&parts.uri)
     }
 }
 
 impl Params {
+    /// Of an address.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Failure> {
+        Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map(|Query(pairs)| Self(pairs))
+            .map_err(|error| Failure::invalid(format!("the query cannot be read: {error}")))
+    }
+
+    /// Refuses a parameter that is not among the known ones, that comes twice
+    /// or that is empty.
+    pub(crate) fn check(&self, known: &[&str]) -> Result<(), Failure> {
+        for (place, (name, value)) in self.0.iter().enumerate() {
+            let shown = cut(name);
+            if !known.contains(&name.as_str()) {
+                let known = match known {
+                    [] => "this address takes none".to_owned(),
+                    known => format!("this address takes {}", known.join(", ")),
+                };
+                return Err(Failure::invalid(format!(
+                    "there is no parameter \"{shown}\": {known}"
+                )));
+            }
+            if value.is_empty() {
+                let message = format!("{shown} is empty: give it a value, or leave it out");
+                return Err(Failure::invalid(message));
+            }
+            if self.0.iter().take(place).any(|(before, _)| before == name) {
+                return Err(Failure::invalid(format!("{shown} is given twice")));
+            }
+        }
+        Ok(())
+    }
+
     /// A parameter's text; an empty one counts as absent, as forms send it.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
@@ -74,10 +111,23 @@ impl Params {
             .transpose()
     }
 
+    fn group(&self) -> Result<Option<String>, Failure> {
+        match self.text("group") {
+            Some(name) if name.chars().count() > LONGEST_GROUP => {
+                let message = format!("group must be at most {LONGEST_GROUP} characters long");
+                Err(Failure::invalid(message))
+            }
+            name => Ok(name.map(str::to_owned)),
+        }
+    }
+
     /// `service=` or `group=`; neither means all.
     pub(crate) fn scope(&self) -> Result<Scope, Failure> {
-        let group = self.text("group").map(|name| Scope::Group(name.to_owned()));
-        Ok(self.service()?.map(Scope::One).or(group).unwrap_or(Scope::All))
+        let group = self.group()?.map(Scope::Group);
+        match (self.service()?.map(Scope::One), group) {
+            (Some(_), Some(_)) => Err(Failure::invalid("give either service or group, not both")),
+            (service, group) => Ok(service.or(group).unwrap_or(Scope::All)),
+        }
     }
 
     /// `from=` and `to=`, or `hours=` before now (24 where nothing is said).

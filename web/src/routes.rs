@@ -74,6 +74,7 @@ fn page_rows() -> Vec<Row> {
         Row::get("/analytics/week.csv", ReadAll, pages::analytics::week_file),
         Row::get("/analytics/talkers.csv", ReadAll, pages::analytics::talkers_file),
         Row::get("/status", ReadAll, pages::status::page),
+        Row::get("/docs", ReadAll, pages::docs::page),
         Row::get("/services/new", Manage, pages::add::page),
         Row::post("/services/new", Manage, pages::add::create),
         Row::get("/services/{id}", ReadAll, pages::service::page),
@@ -90,6 +91,7 @@ fn api_rows() -> Vec<Row> {
         Row::get("/healthz", Nothing, api::health::alive),
         Row::get("/readyz", Nothing, api::health::ready),
         Row::get("/metrics", ReadAll, api::metrics::metrics),
+        Row::get("/openapi.json", Nothing, api::document::json),
         Row::get("/api/traffic/current", Read, api::traffic::current),
         Row::get("/api/traffic/history", Read, api::traffic::history),
         Row::get("/api/traffic/stream", Read, api::traffic::stream),
@@ -128,16 +130,23 @@ fn credential_rows() -> Vec<Row> {
 /// The site.
 pub(crate) fn router(site: &Shared) -> Router {
     let router = table().into_iter().fold(Router::new(), |router, row| row.join(router));
-    router
+    let router = router
         .fallback(nowhere)
+        .layer(from_fn(api::query::only_what_is_known))
         .layer(from_fn_with_state(Shared::clone(site), access::admit))
-        .layer(from_fn(origin::own_pages_only))
+        .layer(from_fn_with_state(Shared::clone(site), origin::own_pages_only))
         .layer(from_fn_with_state(Shared::clone(site), hosts::own_names_only))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn(waiting::answer_in_time))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Shared::clone(site), error::dress))
+        .layer(from_fn_with_state(Shared::clone(site), error::dress));
+    // Outside of the refusals, which pages of other origins read as well.
+    let router = match site.origins.layer() {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
+    router
         .layer(from_fn(headers::finish))
         .layer(from_fn_with_state(Shared::clone(site), peer::resolve))
         .layer(CompressionLayer::new())

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use komandorr_collector::registry::Service;
-use komandorr_wire::ServiceId;
+use komandorr_collector::{read::Scope, registry::Service};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    App, Config, Proxies, access::Checks, error::Failure, hub::Hub,
+    App, Config, Origins, Proxies, access::Checks, error::Failure, hub::Hub,
     pages::status::store::Remembered, when::Clock,
 };
 
@@ -25,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) proxies: Proxies,
     /// Passwords that are being looked at.
     pub(crate) checks: Checks,
+    /// Origins whose pages may use the API.
+    pub(crate) origins: Origins,
     pub(crate) clock: Clock,
     pub(crate) hub: Hub,
     /// What the store said that it holds.
@@ -45,7 +46,20 @@ impl Site {
         let (tasks, started) = (TaskTracker::new(), Timestamp::now());
         let (proxies, checks) = (config.trusted_proxies.clone(), Checks::default());
         let holdings = Remembered::default();
-        Arc::new(Self { app, hosts, proxies, checks, clock, hub, holdings, stop, tasks, started })
+        let origins = config.cors_origins.clone();
+        Arc::new(Self {
+            app,
+            hosts,
+            proxies,
+            checks,
+            origins,
+            clock,
+            hub,
+            holdings,
+            stop,
+            tasks,
+            started,
+        })
     }
 
     /// A registered service by what stands in a path.
@@ -53,9 +67,17 @@ impl Site {
         self.app.registry.get(id).ok_or_else(|| Failure::unknown_service(id))
     }
 
-    /// Whether a service is registered.
-    pub(crate) fn knows(&self, id: &ServiceId) -> bool {
-        self.app.registry.get(id.as_str()).is_some()
+    /// Refuses a service or a group that is not there.
+    pub(crate) fn check(&self, scope: &Scope) -> Result<(), Failure> {
+        match scope {
+            Scope::One(id) => self.service(id.as_str()).map(drop),
+            Scope::Group(name) => {
+                let services = self.app.registry.services();
+                let known = services.iter().any(|service| service.group.as_ref() == Some(name));
+                if known { Ok(()) } else { Err(Failure::unknown_group(name)) }
+            }
+            Scope::All => Ok(()),
+        }
     }
 
     /// Runs a change of the registry, which writes to the database, where it

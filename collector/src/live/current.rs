@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     periods::Spans,
@@ -18,7 +19,7 @@ const SILENT_AT_LEAST_MS: u64 = 15_000;
 const IDLE_BELOW: u64 = 1_000;
 
 /// What a service is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Its samples are fresh.
@@ -44,7 +45,7 @@ impl State {
 }
 
 /// Bytes in both directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Volume {
     /// Sent.
     pub up_bytes: u64,
@@ -65,35 +66,45 @@ impl Volume {
 }
 
 /// A service as it is now; in JSON as the contract says, section 3.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Current {
     /// Its id.
+    #[schema(value_type = String, example = "edge-fra-01")]
     pub service: ServiceId,
     /// What people call it.
     pub name: String,
     /// The group it is shown in.
+    #[schema(required)]
     pub group: Option<String>,
     /// What it is doing.
     pub state: State,
     /// Speed of sending; 0 when silent, unknown when new.
+    #[schema(required)]
     pub up_bytes_per_second: Option<u64>,
     /// Speed of receiving; 0 when silent, unknown when new.
+    #[schema(required)]
     pub down_bytes_per_second: Option<u64>,
     /// Bytes sent since its first sample.
     pub up_bytes_total: u64,
     /// Bytes received since its first sample.
     pub down_bytes_total: u64,
     /// Capacity per direction.
+    #[schema(required)]
     pub capacity_bytes_per_second: Option<u64>,
     /// The busier direction's part of the capacity, 0 to 100.
+    #[schema(required)]
     pub utilisation_percent: Option<f64>,
     /// Load of the host's processors.
+    #[schema(required)]
     pub cpu_percent: Option<f32>,
     /// Memory of the host in use.
+    #[schema(required)]
     pub memory_percent: Option<f32>,
     /// End of the last sample's interval.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub sampled_at: Option<Timestamp>,
     /// Interval of its agent.
+    #[schema(required)]
     pub interval_seconds: Option<f64>,
     /// Volume of today in the site's time zone.
     pub today: Volume,

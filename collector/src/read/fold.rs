@@ -2,14 +2,16 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{PeriodVolume, Range, query::BucketRow};
 use crate::{bucket::speed, live::Volume};
 
 /// One point of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Point {
     /// Start of the bucket.
+    #[schema(value_type = String, format = DateTime)]
     pub t: Timestamp,
     /// Bytes sent in it.
     pub up_bytes: u64,
@@ -28,38 +30,47 @@ pub struct Point {
 }
 
 /// The highest speed in a range, and when it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Peak {
     /// Of one service the highest speed of a sample, of several together the
     /// highest mean of a bucket.
     pub bytes_per_second: u64,
     /// Start of the bucket in which it was.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 
 /// A range in a few figures, per direction.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Summary {
     /// Begin of the range, cut at whole buckets.
+    #[schema(value_type = String, format = DateTime)]
     pub from: Timestamp,
     /// End of the range, cut at whole buckets.
+    #[schema(value_type = String, format = DateTime)]
     pub to: Timestamp,
     /// Bytes sent.
     pub up_bytes: u64,
     /// Bytes received.
     pub down_bytes: u64,
     /// Mean over the covered time; none without data.
+    #[schema(required)]
     pub up_mean_bytes_per_second: Option<u64>,
     /// Mean over the covered time; none without data.
+    #[schema(required)]
     pub down_mean_bytes_per_second: Option<u64>,
     /// Highest speed of sending.
+    #[schema(required)]
     pub up_peak: Option<Peak>,
     /// Highest speed of receiving.
+    #[schema(required)]
     pub down_peak: Option<Peak>,
     /// 95th percentile of the buckets' means: the smallest that at least 95 %
     /// of them do not exceed (nearest rank), as burstable billing counts.
+    #[schema(required)]
     pub up_p95_bytes_per_second: Option<u64>,
     /// The same of receiving.
+    #[schema(required)]
     pub down_p95_bytes_per_second: Option<u64>,
     /// Share of the range, as far as it is past, that samples cover: 0 to 1.
     pub coverage: f64,

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Calendar, Range,
@@ -13,15 +14,17 @@ use super::{
 const CELLS: usize = 168;
 
 /// One hour of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HourCell {
     /// 1 to 7, Monday first.
     pub weekday: i8,
     /// 0 to 23.
     pub hour: i8,
     /// Mean over the covered time; none where nothing was seen.
+    #[schema(required)]
     pub up_bytes_per_second: Option<u64>,
     /// Mean over the covered time; none where nothing was seen.
+    #[schema(required)]
     pub down_bytes_per_second: Option<u64>,
     /// How many such hours there is data of.
     pub hours_seen: u32,

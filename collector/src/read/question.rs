@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Point, Summary};
 use crate::{
@@ -49,9 +50,10 @@ pub enum Step {
 }
 
 /// A service's history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Series {
     /// The service; `None`: the sum of all that were asked for.
+    #[schema(value_type = Option<String>, example = "edge-fra-01", required)]
     pub service: Option<ServiceId>,
     /// Oldest first; where there is no data there is no point.
     pub points: Vec<Point>,

@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Calendar, Range, Summary};
 
@@ -9,13 +10,15 @@ use super::{Calendar, Range, Summary};
 const MAX_WEEKS: u32 = 520;
 
 /// One ISO week.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct WeekReport {
     /// ISO year and week, such as `2026-W48`.
     pub week: String,
     /// Monday's begin in the site's time zone.
+    #[schema(value_type = String, format = DateTime)]
     pub start: Timestamp,
     /// The next Monday's begin.
+    #[schema(value_type = String, format = DateTime)]
     pub end: Timestamp,
     /// Whether it is not over yet.
     pub running: bool,
@@ -24,6 +27,7 @@ pub struct WeekReport {
     pub summary: Summary,
     /// Change of the volume of both directions against the week before, in
     /// percent; none without data there.
+    #[schema(required)]
     pub change_percent: Option<f64>,
 }
 

@@ -6,6 +6,7 @@ mod doors;
 mod home_assistant;
 #[path = "../../../collector/tests/it/mosquitto.rs"]
 mod mosquitto;
+mod metrics;
 mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]
 mod rabbitmq;

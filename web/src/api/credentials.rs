@@ -2,33 +2,41 @@
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::JsonRejection},
+    extract::{Path, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use jiff::Timestamp;
-use komandorr_collector::registry::{Credential, RegistryError, Role, Token};
+use komandorr_collector::registry::{Credential, RegistryError, Role};
 use komandorr_wire::ServiceId;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::body::Given;
 use crate::{
     access::{Visitor, credential_name, new_password, password},
-    error::Failure,
+    error::{ErrorAnswer, Failure},
+    params::{PageParams, Params},
     peer::Peer,
     site::{Shared, Site},
 };
 
 /// A reader's credential, without its token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Reader {
+    /// Its name, and its user name for MQTT.
+    #[schema(example = "home-assistant")]
     name: String,
     /// The only service that it reads; `null`: all.
+    #[schema(value_type = Option<String>, required, example = "edge-fra-01")]
     service: Option<ServiceId>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
 /// What a script may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Scope {
     /// Read everything.
@@ -38,32 +46,54 @@ pub(crate) enum Scope {
 }
 
 /// A script's token, without the token itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Script {
+    /// Its name.
+    #[schema(example = "billing")]
     name: String,
+    /// What it may do.
     scope: Scope,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
-/// Something with its token, shown this once.
-#[derive(Debug, Serialize)]
-pub(crate) struct Made<T> {
+/// A reader that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MadeReader {
     #[serde(flatten)]
-    made: T,
+    reader: Reader,
+    /// Shown this once.
+    token: String,
+}
+
+/// A script's token that was just made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MadeScript {
+    #[serde(flatten)]
+    script: Script,
+    /// Shown this once.
     token: String,
 }
 
 /// A reader to be made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewReader {
+    /// Its name: letters, digits, `-`, `_`, `.` and `@`.
+    #[schema(pattern = "^ *[A-Za-z0-9][A-Za-z0-9._@-]{0,63} *$", example = "home-assistant")]
     name: String,
+    /// The only service that it may read; without it all.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "edge-fra-01")]
     service: Option<String>,
 }
 
 /// A script's token to be made.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewScript {
+    /// Its name: letters, digits, `-`, `_`, `.` and `@`.
+    #[schema(pattern = "^ *[A-Za-z0-9][A-Za-z0-9._@-]{0,63} *$", example = "billing")]
     name: String,
+    /// What it may do; without it `read`.
     #[serde(default = "reading")]
     scope: Scope,
 }
@@ -73,20 +103,14 @@ fn reading() -> Scope {
 }
 
 /// The administrator's new password.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewPassword {
+    /// The new one.
+    #[schema(min_length = 8, max_length = 1000, example = "a-long-sentence-of-yours")]
     password: String,
     /// The present one; the operator on this machine need not know it.
+    #[schema(example = "the-one-before")]
     current: Option<String>,
-}
-
-/// A body that says in JSON what is wrong with it.
-type Given<T> = Result<Json<T>, JsonRejection>;
-
-fn read<T>(body: Given<T>) -> Result<T, Failure> {
-    body.map(|Json(body)| body).map_err(|rejection| {
-        Failure::new(rejection.status(), "invalid_body", rejection.body_text())
-    })
 }
 
 impl Reader {
@@ -97,6 +121,12 @@ impl Reader {
             service: service.map(|service| service.id.clone()),
             created_at: credential.created_at,
         }
+    }
+
+    /// The one of a name, which has just been made.
+    fn named(site: &Site, name: &str) -> Result<Self, Failure> {
+        let made = site.app.registry.readers().into_iter().find(|reader| reader.name == name);
+        made.map(|credential| Self::of(site, credential)).ok_or_else(Failure::internal)
     }
 }
 
@@ -110,13 +140,6 @@ impl From<Credential> for Script {
     }
 }
 
-/// 201 with the token of what has just been made.
-fn made<T: Serialize>(made: Option<T>, token: &Token) -> Result<Response, Failure> {
-    let made = made.ok_or_else(Failure::internal)?;
-    let answer = Made { made, token: token.expose().to_owned() };
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
-}
-
 fn unknown(error: RegistryError, what: &str) -> Failure {
     match error {
         RegistryError::Unknown(name) => {
@@ -127,27 +150,56 @@ fn unknown(error: RegistryError, what: &str) -> Failure {
     }
 }
 
-/// `GET /api/readers`
-pub(crate) async fn readers(State(site): State<Shared>) -> Json<Vec<Reader>> {
-    let readers = site.app.registry.readers().into_iter();
-    Json(readers.map(|credential| Reader::of(&site, credential)).collect())
+/// Credentials in the order of their names.
+fn sorted(mut credentials: Vec<Credential>) -> Vec<Credential> {
+    credentials.sort_by(|a, b| a.name.cmp(&b.name));
+    credentials
 }
 
-/// `POST /api/readers`
+/// All readers: who may read over MQTT and over the API.
+#[utoipa::path(
+    get, path = "/api/readers/", tag = "Access", operation_id = "readers",
+    params(PageParams),
+    responses((status = 200, description = "The readers, without their tokens", body = Vec<Reader>,
+        headers(("link" = String, description = "Where the next page is, if there is one"))))
+)]
+pub(crate) async fn readers(
+    State(site): State<Shared>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let page = params.page()?;
+    let (readers, last) = page.cut(sorted(site.app.registry.readers()), |one| one.name.clone());
+    let readers: Vec<_> = readers.into_iter().map(|one| Reader::of(&site, one)).collect();
+    Ok(page.answer("/api/readers/", &readers, last.as_deref()))
+}
+
+/// Makes a reader, and its token.
+#[utoipa::path(
+    post, path = "/api/readers/", tag = "Access", operation_id = "make_reader",
+    request_body(content = NewReader),
+    responses(
+        (status = 201, description = "It is made; the token is shown this once", body = MadeReader),
+        (status = 409, description = "The name is taken", body = ErrorAnswer),
+    )
+)]
 pub(crate) async fn create_reader(
     State(site): State<Shared>,
-    body: Given<NewReader>,
-) -> Result<Response, Failure> {
-    let body = read(body)?;
+    Given(body): Given<NewReader>,
+) -> Result<(StatusCode, Json<MadeReader>), Failure> {
     let name = credential_name(&body.name)?;
     let service = body.service.map(|id| site.service(&id)).transpose()?;
     let (target, id) = (name.clone(), service.map(|service| service.id.clone()));
     let token = site.change(move |app| app.registry.create_reader(&target, id.as_ref())).await??;
-    let reader = site.app.registry.readers().into_iter().find(|reader| reader.name == name);
-    made(reader.map(|credential| Reader::of(&site, credential)), &token)
+    let (reader, token) = (Reader::named(&site, &name)?, token.expose().to_owned());
+    Ok((StatusCode::CREATED, Json(MadeReader { reader, token })))
 }
 
-/// `DELETE /api/readers/{name}`
+/// Removes a reader; its token stops at once.
+#[utoipa::path(
+    delete, path = "/api/readers/{name}", tag = "Access", operation_id = "remove_reader",
+    params(("name" = String, Path, description = "Its name", example = "home-assistant")),
+    responses((status = 204, description = "It is gone"))
+)]
 pub(crate) async fn remove_reader(
     State(site): State<Shared>,
     Path(name): Path<String>,
@@ -157,25 +209,50 @@ pub(crate) async fn remove_reader(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/tokens`
-pub(crate) async fn scripts(State(site): State<Shared>) -> Json<Vec<Script>> {
-    Json(site.app.registry.scripts().into_iter().map(Script::from).collect())
+/// All tokens of scripts.
+#[utoipa::path(
+    get, path = "/api/tokens/", tag = "Access", operation_id = "tokens",
+    params(PageParams),
+    responses((status = 200, description = "What each may do, without the tokens", body = Vec<Script>,
+        headers(("link" = String, description = "Where the next page is, if there is one"))))
+)]
+pub(crate) async fn scripts(
+    State(site): State<Shared>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let page = params.page()?;
+    let (scripts, last) = page.cut(sorted(site.app.registry.scripts()), |one| one.name.clone());
+    let scripts: Vec<_> = scripts.into_iter().map(Script::from).collect();
+    Ok(page.answer("/api/tokens/", &scripts, last.as_deref()))
 }
 
-/// `POST /api/tokens`
+/// Makes a token for a script.
+#[utoipa::path(
+    post, path = "/api/tokens/", tag = "Access", operation_id = "make_token",
+    request_body(content = NewScript),
+    responses(
+        (status = 201, description = "It is made; the token is shown this once", body = MadeScript),
+        (status = 409, description = "The name is taken", body = ErrorAnswer),
+    )
+)]
 pub(crate) async fn create_script(
     State(site): State<Shared>,
-    body: Given<NewScript>,
-) -> Result<Response, Failure> {
-    let body = read(body)?;
+    Given(body): Given<NewScript>,
+) -> Result<(StatusCode, Json<MadeScript>), Failure> {
     let (name, manages) = (credential_name(&body.name)?, body.scope == Scope::Manage);
     let target = name.clone();
     let token = site.change(move |app| app.registry.create_script(&target, manages)).await??;
     let script = site.app.registry.scripts().into_iter().find(|script| script.name == name);
-    made(script.map(Script::from), &token)
+    let script = script.map(Script::from).ok_or_else(Failure::internal)?;
+    Ok((StatusCode::CREATED, Json(MadeScript { script, token: token.expose().to_owned() })))
 }
 
-/// `DELETE /api/tokens/{name}`
+/// Removes a script's token, which stops at once.
+#[utoipa::path(
+    delete, path = "/api/tokens/{name}", tag = "Access", operation_id = "remove_token",
+    params(("name" = String, Path, description = "Its name", example = "billing")),
+    responses((status = 204, description = "It is gone"))
+)]
 pub(crate) async fn remove_script(
     State(site): State<Shared>,
     Path(name): Path<String>,
@@ -185,14 +262,18 @@ pub(crate) async fn remove_script(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `PUT /api/password`: sets the administrator's password; all sessions end.
+/// Sets the administrator's password; all sessions end.
+#[utoipa::path(
+    put, path = "/api/password", tag = "Access", operation_id = "set_password",
+    request_body(content = NewPassword),
+    responses((status = 204, description = "It is set"))
+)]
 pub(crate) async fn set_password(
     State(site): State<Shared>,
     visitor: Visitor,
     axum::Extension(peer): axum::Extension<Peer>,
-    body: Given<NewPassword>,
+    Given(body): Given<NewPassword>,
 ) -> Result<StatusCode, Failure> {
-    let body = read(body)?;
     let password = new_password(&body.password)?;
     let current = body.current.unwrap_or_default();
     password::prove(&site, &visitor, peer.address.ip(), &current).await?;
@@ -200,7 +281,11 @@ pub(crate) async fn set_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /api/sessions`: logs out every browser.
+/// Signs out every browser.
+#[utoipa::path(
+    delete, path = "/api/sessions", tag = "Access", operation_id = "end_sessions",
+    responses((status = 204, description = "All sessions have ended"))
+)]
 pub(crate) async fn end_sessions(State(site): State<Shared>) -> Result<StatusCode, Failure> {
     site.change(|app| app.registry.close_all_sessions()).await??;
     Ok(StatusCode::NO_CONTENT)

@@ -1,73 +1,76 @@
 //! `/metrics`: the pipeline's figures and each service's, for Prometheus.
 
-use std::fmt::{Display, Write as _};
+mod process;
+mod services;
+mod text;
 
 use axum::{
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
-use komandorr_collector::{Current, stats::LATENCY_BOUNDS_MS, stats::Snapshot};
+use komandorr_collector::{stats::LATENCY_BOUNDS_MS, stats::Snapshot};
+use serde::Deserialize;
 
-use crate::{hub::Frame, site::Shared};
+use crate::{hub::Totals, site::Shared};
+use text::Exposition;
 
-const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Settings of `/metrics`, the section `[metrics]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Whether every service has series of its own.
+    pub services: bool,
+    /// Most services that have; those beyond it, in the order of their ids,
+    /// are counted in `komandorr_services_left_out`.
+    pub max_services: usize,
+}
 
-/// `GET /metrics`
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { services: true, max_services: 1000 }
+    }
+}
+
+/// Figures for Prometheus: the pipeline's own and each service's.
+///
+/// Series of services are bounded by `metrics.max_services`, and
+/// `metrics.services = false` leaves them out.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Server", operation_id = "metrics",
+    responses((
+        status = 200, description = "Prometheus' text format, version 0.0.4",
+        body = String, content_type = "text/plain",
+        example = "# HELP komandorr_samples_total Samples stored.\n# TYPE komandorr_samples_total counter\nkomandorr_samples_total 86400\n"
+    ))
+)]
 pub(crate) async fn metrics(State(site): State<Shared>) -> Response {
-    let mut text = Exposition(String::new());
+    let frame = site.hub.fresh();
+    let mut text = Exposition::default();
+    let version = env!("CARGO_PKG_VERSION");
+    text.head("komandorr_build_info", "gauge", "Version of this server; always 1.");
+    text.value("komandorr_build_info", &format!("version=\"{version}\""), 1);
     pipeline(&mut text, &site.app.stats.snapshot());
     let help = "Live streams that are followed now: one for each open page.";
     text.one("komandorr_live_streams", "gauge", help, site.hub.followers());
-    services(&mut text, &site.hub.fresh());
+    registered(&mut text, &frame.totals);
+    services::write(&mut text, &site.app.metrics, &frame);
     for family in (site.app.figures)() {
-        text.head(family.name, family.kind, family.help);
-        for (rest, value) in family.values {
-            text.write(format_args!("{}{rest} {value}\n", family.name));
-        }
+        text.family(&family);
     }
-    ([(header::CONTENT_TYPE, KIND)], text.0).into_response()
-}
-
-/// Prometheus' text format.
-struct Exposition(String);
-
-impl Exposition {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        self.write(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-    }
-
-    fn value(&mut self, name: &str, labels: &str, value: impl Display) {
-        if labels.is_empty() {
-            self.write(format_args!("{name} {value}\n"));
-        } else {
-            self.write(format_args!("{name}{{{labels}}} {value}\n"));
-        }
-    }
-
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.head(name, kind, help);
-        self.value(name, "", value);
-    }
-
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
-        // Writing to a String cannot fail.
-        self.0.write_fmt(text).unwrap_or_default();
-    }
+    process::write(&mut text, site.started);
+    ([(header::CONTENT_TYPE, text::KIND)], text.finish()).into_response()
 }
 
 fn pipeline(text: &mut Exposition, stats: &Snapshot) {
     let counter = "counter";
     text.one("komandorr_samples_total", counter, "Samples stored.", stats.samples);
-    text.one(
-        "komandorr_samples_repeated_total",
-        counter,
-        "Samples that came again.",
-        stats.repeated,
-    );
-    text.head("komandorr_payloads_refused_total", counter, "Payloads refused, by reason.");
+    let name = "komandorr_samples_repeated_total";
+    text.one(name, counter, "Samples that came again, and were not stored again.", stats.repeated);
+    let name = "komandorr_payloads_refused_total";
+    text.head(name, counter, "Payloads refused, by reason.");
     for (reason, count) in &stats.refused {
-        text.value("komandorr_payloads_refused_total", &format!("reason=\"{reason}\""), count);
+        text.value(name, &format!("reason=\"{reason}\""), count);
     }
     let name = "komandorr_commit_seconds";
     text.head(name, "histogram", "Time that a commit to the store takes.");
@@ -83,43 +86,16 @@ fn pipeline(text: &mut Exposition, stats: &Snapshot) {
     text.one("komandorr_store_up", "gauge", "Whether the store takes commits.", stores);
 }
 
-/// A metric of every service.
-type Metric = (&'static str, &'static str, &'static str, fn(&Current) -> Option<f64>);
-
-#[allow(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
-fn float(number: u64) -> f64 {
-    number as f64
-}
-
-const SERVICE_METRICS: [Metric; 6] = [
-    ("komandorr_service_up_bytes_total", "counter", "Bytes sent.", |c| {
-        Some(float(c.up_bytes_total))
-    }),
-    ("komandorr_service_down_bytes_total", "counter", "Bytes received.", |c| {
-        Some(float(c.down_bytes_total))
-    }),
-    ("komandorr_service_up_bytes_per_second", "gauge", "Speed of sending.", |c| {
-        c.up_bytes_per_second.map(float)
-    }),
-    ("komandorr_service_down_bytes_per_second", "gauge", "Speed of receiving.", |c| {
-        c.down_bytes_per_second.map(float)
-    }),
-    ("komandorr_service_capacity_bytes_per_second", "gauge", "Capacity per direction.", |c| {
-        c.capacity_bytes_per_second.map(float)
-    }),
-    ("komandorr_service_reports", "gauge", "Whether fresh samples come.", |c| {
-        Some(f64::from(u8::from(matches!(c.state.as_str(), "live" | "idle"))))
-    }),
-];
-
-fn services(text: &mut Exposition, frame: &Frame) {
-    for (name, kind, help, value) in SERVICE_METRICS {
-        text.head(name, kind, help);
-        for item in &frame.items {
-            if let Some(value) = value(&item.current) {
-                // Ids hold no character that a label would have to escape.
-                text.value(name, &format!("service=\"{}\"", item.current.service), value);
-            }
-        }
+fn registered(text: &mut Exposition, totals: &Totals) {
+    let name = "komandorr_services";
+    text.head(name, "gauge", "Registered services, by state.");
+    let states = [
+        ("live", totals.live),
+        ("idle", totals.idle),
+        ("silent", totals.silent),
+        ("new", totals.new),
+    ];
+    for (state, count) in states {
+        text.value(name, &format!("state=\"{state}\""), count);
     }
 }

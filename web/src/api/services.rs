@@ -1,176 +1,79 @@
 //! `/api/services`: the registry.
 
+mod change;
+mod item;
+mod named;
+
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    extract::{Path, State, rejection::JsonRejection},
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
-use jiff::Timestamp;
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use komandorr_collector::registry::{Service, ServiceDetails};
 use komandorr_wire::ServiceId;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 
+use super::body::Given;
 use crate::{
     access::Visitor,
-    error::Failure,
-    site::{Shared, Site},
+    error::{ErrorAnswer, Failure},
+    params::{PageParams, Params},
+    site::Shared,
 };
+use change::Change;
+use item::{Item, NewToken, Registered};
+use named::Named;
 
-/// Kinds of services, as in the original.
-const KINDS: [&str; 5] = ["app", "website", "panel", "project", "server"];
-/// Longest text of a field, in characters.
-const LONGEST: usize = 500;
-
-/// What a client says of a service; a field that is absent stays as it is.
-#[allow(clippy::option_option, reason = "absent, null and given are three things")]
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Body {
-    id: Option<String>,
-    name: Option<String>,
-    url: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    group: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    description: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    icon: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    capacity_bytes_per_second: Option<Option<u64>>,
-}
-
-/// Tells `null` (take it away) from absence (leave it).
-#[allow(clippy::option_option, reason = "absent, null and given are three things")]
-fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
-}
-
-/// A body that says in JSON what is wrong with it.
-type Given = Result<Json<Body>, JsonRejection>;
-
-fn read(body: Given) -> Result<Body, Failure> {
-    body.map(|Json(body)| body).map_err(|rejection| {
-        Failure::new(rejection.status(), "invalid_body", rejection.body_text())
-    })
-}
-
-impl Body {
-    fn check(&self) -> Result<(), Failure> {
-        let texts = [
-            ("name", self.name.as_deref()),
-            ("url", self.url.as_deref()),
-            ("group", self.group.as_ref().and_then(Option::as_deref)),
-            ("description", self.description.as_ref().and_then(Option::as_deref)),
-            ("icon", self.icon.as_ref().and_then(Option::as_deref)),
-        ];
-        for (field, text) in texts {
-            if text.is_some_and(|text| text.chars().count() > LONGEST) {
-                let message = format!("{field} must be at most {LONGEST} characters long");
-                return Err(Failure::invalid(message));
-            }
-        }
-        match self.kind.as_deref() {
-            Some(kind) if !KINDS.contains(&kind) => {
-                Err(Failure::invalid(format!("type must be one of {}", KINDS.join(", "))))
-            }
-            _ if self.capacity_bytes_per_second == Some(Some(0)) => {
-                Err(Failure::invalid("capacity_bytes_per_second must be above 0, or null"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Over what is there; `None`: over nothing.
-    fn details(self, old: Option<&Service>) -> ServiceDetails {
-        let old = old.map(details_of).unwrap_or_default();
-        let group = self.group.unwrap_or(old.group).filter(|group| !group.is_empty());
-        ServiceDetails {
-            name: self.name.unwrap_or(old.name),
-            group,
-            kind: self.kind.unwrap_or(old.kind),
-            url: self.url.unwrap_or(old.url),
-            description: self.description.unwrap_or(old.description),
-            icon: self.icon.unwrap_or(old.icon),
-            capacity_bytes_per_second: self
-                .capacity_bytes_per_second
-                .unwrap_or(old.capacity_bytes_per_second),
-        }
-    }
-}
-
-fn details_of(service: &Service) -> ServiceDetails {
-    ServiceDetails {
-        name: service.name.clone(),
-        group: service.group.clone(),
-        kind: service.kind.clone(),
-        url: service.url.clone(),
-        description: service.description.clone(),
-        icon: service.icon.clone(),
-        capacity_bytes_per_second: service.capacity_bytes_per_second,
-    }
-}
-
-/// A service as JSON: the original's fields that we have, and ours.
-fn item(site: &Site, service: &Service) -> Value {
-    let current = site.app.live.one(&service.id, Timestamp::now());
-    json!({
-        "id": service.id,
-        "name": service.name,
-        "url": service.url,
-        "type": service.kind,
-        "description": service.description,
-        "icon": service.icon,
-        "group": service.group,
-        "created_at": service.created_at,
-        "state": current.as_ref().map(|current| current.state),
-        "capacity_bytes_per_second":
-            current.as_ref().and_then(|current| current.capacity_bytes_per_second),
-        "interval_seconds": current.as_ref().and_then(|current| current.interval_seconds),
-    })
-}
-
-/// `GET /api/services`
-pub(crate) async fn list(State(site): State<Shared>, visitor: Visitor) -> Json<Vec<Value>> {
-    let services = site.app.registry.services();
-    let seen = services.iter().filter(|service| visitor.sees(&service.id));
-    Json(seen.map(|service| item(&site, service)).collect())
-}
-
-/// `GET /api/services/{id}`
-pub(crate) async fn one(
+/// All registered services.
+///
+/// In the order of their ids. Where there are more than `limit`, the header `link` has the
+/// address of the next page.
+#[utoipa::path(
+    get, path = "/api/services/", tag = "Services", operation_id = "services",
+    params(PageParams),
+    responses((status = 200, description = "The services", body = Vec<Item>,
+        headers(("link" = String, description = "Where the next page is, if there is one"))))
+)]
+pub(crate) async fn list(
     State(site): State<Shared>,
     visitor: Visitor,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Failure> {
-    let service = site.service(&id)?;
-    if !visitor.sees(&service.id) {
-        return Err(Failure::unknown_service(&id));
-    }
-    Ok(Json(item(&site, &service)))
+    params: Params,
+) -> Result<Response, Failure> {
+    let page = params.page()?;
+    let services = site.app.registry.services();
+    let seen = services.iter().filter(|service| visitor.sees(&service.id));
+    let (services, last) = page.cut(seen, |service| service.id.to_string());
+    let items: Vec<_> = services.into_iter().map(|service| Item::of(&site, service)).collect();
+    Ok(page.answer("/api/services/", &items, last.as_deref()))
 }
 
-/// `POST /api/services`: 201 with the token, which is shown this once.
-pub(crate) async fn create(State(site): State<Shared>, body: Given) -> Result<Response, Failure> {
-    let body = read(body)?;
+/// One service.
+#[utoipa::path(
+    get, path = "/api/services/{id}", tag = "Services", operation_id = "service",
+    params(("id" = String, Path, description = "Its id", example = "edge-fra-01")),
+    responses((status = 200, description = "The service", body = Item))
+)]
+pub(crate) async fn one(State(site): State<Shared>, Named(service): Named) -> Json<Item> {
+    Json(Item::of(&site, &service))
+}
+
+/// Registers a service, and makes the token of its agent.
+#[utoipa::path(
+    post, path = "/api/services/", tag = "Services", operation_id = "register",
+    request_body(content = Change, description = "All fields are optional"),
+    responses(
+        (status = 201, description = "It is registered; the token is shown this once", body = Registered),
+        (status = 409, description = "The id is taken", body = ErrorAnswer),
+    )
+)]
+pub(crate) async fn create(
+    State(site): State<Shared>,
+    Given(body): Given<Change>,
+) -> Result<(StatusCode, Json<Registered>), Failure> {
     body.check()?;
     let id = body.id.clone().unwrap_or_else(uuid4);
     let id = ServiceId::new(&id).map_err(|error| Failure::invalid(format!("id: {error}")))?;
     let details = body.details(None);
     let (service, token) = site.change(move |app| app.registry.create(&id, details)).await??;
-    let mut answer = item(&site, &service);
-    if let Some(fields) = answer.as_object_mut() {
-        fields.insert("token".into(), token.expose().into());
-    }
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    let (service, token) = (Item::of(&site, &service), token.expose().to_owned());
+    Ok((StatusCode::CREATED, Json(Registered { service, token })))
 }
 
 /// A random id, as the original gives where none was chosen.
@@ -183,28 +86,36 @@ fn uuid4() -> String {
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
-/// `PATCH /api/services/{id}`: changes the given fields.
+/// Changes the given fields of a service.
+#[utoipa::path(
+    patch, path = "/api/services/{id}", tag = "Services", operation_id = "change",
+    params(("id" = String, Path, description = "Its id", example = "edge-fra-01")),
+    request_body(content = Change, description = "What is absent stays as it is"),
+    responses((status = 200, description = "The service as it is now", body = Item))
+)]
 pub(crate) async fn change(
     State(site): State<Shared>,
-    Path(id): Path<String>,
-    body: Given,
-) -> Result<Json<Value>, Failure> {
-    let service = site.service(&id)?;
-    let body = read(body)?;
-    body.check()?;
+    Named(service): Named,
+    Given(body): Given<Change>,
+) -> Result<Json<Item>, Failure> {
+    body.check_for(&service)?;
     let details = body.details(Some(&service));
     update(&site, &service, details).await
 }
 
-/// `PUT /api/services/{id}`: says everything anew.
+/// Says everything of a service anew.
+#[utoipa::path(
+    put, path = "/api/services/{id}", tag = "Services", operation_id = "replace",
+    params(("id" = String, Path, description = "Its id", example = "edge-fra-01")),
+    request_body(content = Change, description = "What is absent is as it would be of a new service"),
+    responses((status = 200, description = "The service as it is now", body = Item))
+)]
 pub(crate) async fn replace(
     State(site): State<Shared>,
-    Path(id): Path<String>,
-    body: Given,
-) -> Result<Json<Value>, Failure> {
-    let service = site.service(&id)?;
-    let body = read(body)?;
-    body.check()?;
+    Named(service): Named,
+    Given(body): Given<Change>,
+) -> Result<Json<Item>, Failure> {
+    body.check_for(&service)?;
     update(&site, &service, body.details(None)).await
 }
 
@@ -212,30 +123,40 @@ async fn update(
     site: &Shared,
     service: &Arc<Service>,
     details: ServiceDetails,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Item>, Failure> {
     let id = service.id.clone();
     let service = site.change(move |app| app.registry.update(&id, details)).await??;
-    Ok(Json(item(site, &service)))
+    Ok(Json(Item::of(site, &service)))
 }
 
-/// `DELETE /api/services/{id}`
+/// Removes a service with its token and all its traffic.
+#[utoipa::path(
+    delete, path = "/api/services/{id}", tag = "Services", operation_id = "remove",
+    params(("id" = String, Path, description = "Its id", example = "edge-fra-01")),
+    responses((status = 204, description = "It is gone"))
+)]
 pub(crate) async fn remove(
     State(site): State<Shared>,
-    Path(id): Path<String>,
+    Named(service): Named,
 ) -> Result<StatusCode, Failure> {
-    let id = site.service(&id)?.id.clone();
+    let id = service.id.clone();
     site.change(move |app| app.registry.remove(&id)).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/services/{id}/token`: a new token; the old one stops at once.
+/// A new token for a service's agent; the old one stops at once.
+#[utoipa::path(
+    post, path = "/api/services/{id}/token", tag = "Services", operation_id = "rotate",
+    params(("id" = String, Path, description = "Its id", example = "edge-fra-01")),
+    responses((status = 201, description = "The token, shown this once", body = NewToken))
+)]
 pub(crate) async fn rotate(
     State(site): State<Shared>,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let id = site.service(&id)?.id.clone();
+    Named(service): Named,
+) -> Result<(StatusCode, Json<NewToken>), Failure> {
+    let id = service.id.clone();
     let token = site.change(move |app| app.registry.rotate_token(&id, Duration::ZERO)).await??;
-    Ok((StatusCode::CREATED, Json(json!({"token": token.expose()}))).into_response())
+    Ok((StatusCode::CREATED, Json(NewToken { token: token.expose().to_owned() })))
 }
 
 #[cfg(test)]

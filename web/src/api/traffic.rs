@@ -13,31 +13,48 @@ use axum::{
 };
 use futures_util::Stream;
 use jiff::Timestamp;
-use komandorr_collector::read::{Scope, Series, Step};
+use komandorr_collector::read::{Series, Step};
 use komandorr_wire::ServiceId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     access::{Needs, Visitor},
     error::Failure,
-    hub::{self, View},
-    params::Params,
+    etag,
+    hub::{self, CurrentAnswer, View},
+    params::{Params, RangeParams, ScopeParams, StepParams},
     site::{Shared, Site},
 };
 
 /// Most rows that a dashboard's stream follows: two pages of the table.
 const MOST_ROWS: usize = 100;
 
-#[derive(Debug, Serialize)]
-struct History {
+/// What went on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct History {
+    /// Begin of the range asked for.
+    #[schema(value_type = String, format = DateTime)]
     from: Timestamp,
+    /// Its end.
+    #[schema(value_type = String, format = DateTime)]
     to: Timestamp,
     /// Length of a step in seconds; 0 for samples as they came.
+    #[schema(example = 300)]
     step_seconds: i64,
+    /// One for each service.
     series: Vec<Series>,
 }
 
-/// `GET /api/traffic/current`
+/// What goes on now: every service with its speeds, volumes and state.
+///
+/// `totals` are the sums of the services that the answer lists.
+#[utoipa::path(
+    get, path = "/api/traffic/current", tag = "Traffic", operation_id = "current",
+    params(("service" = Option<String>, Query, description = "Only this service.",
+        pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "edge-fra-01")),
+    responses((status = 200, description = "The state of this moment", body = CurrentAnswer))
+)]
 pub(crate) async fn current(
     State(site): State<Shared>,
     visitor: Visitor,
@@ -51,31 +68,62 @@ pub(crate) async fn current(
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
 }
 
-/// `GET /api/traffic/history`
+/// What went on: points of every service, and their summary.
+///
+/// Without `hours`, `from` and `to` the last 24 hours. Where there is no data there is no point.
+/// The answer for a range that is over carries an `etag`: ask with `if-none-match`, and 304 says
+/// that nothing has changed, not even by samples that came late.
+#[utoipa::path(
+    get, path = "/api/traffic/history", tag = "Traffic", operation_id = "history",
+    params(RangeParams, ScopeParams, StepParams),
+    responses(
+        (status = 200, description = "The history", body = History),
+        (status = 304, description = "It is what the tag in `if-none-match` stands for"),
+    )
+)]
 pub(crate) async fn history(
     State(site): State<Shared>,
     visitor: Visitor,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Failure> {
     let scope = visitor.narrow(params.scope()?)?;
-    check(&site, &scope)?;
-    let range = params.range(Timestamp::now())?;
+    site.check(&scope)?;
+    let now = Timestamp::now();
+    let range = params.range(now)?;
     let step = params.step()?.unwrap_or_else(|| Step::for_range(range));
     let series = site.app.reader.history(&scope, range, step).await?;
     let step_seconds = step.length_ms().unwrap_or_default() / 1000;
-    Ok(Json(History { from: range.from, to: range.to, step_seconds, series }).into_response())
-}
-
-/// Answers 404 for a service that is not registered.
-fn check(site: &Site, scope: &Scope) -> Result<(), Failure> {
-    match scope {
-        Scope::One(id) if !site.knows(id) => Err(Failure::unknown_service(id.as_str())),
-        _ => Ok(()),
+    let history = History { from: range.from, to: range.to, step_seconds, series };
+    if range.to > now || params.text("to").is_none() {
+        return Ok(Json(history).into_response());
     }
+    let json = serde_json::to_vec(&history).map_err(|_| Failure::internal())?;
+    Ok(etag::tagged(&headers, "application/json", json))
 }
 
-/// `GET /api/traffic/stream`: `traffic` events for everybody; with `view=`
-/// the parts of a page for the site's own script.
+/// What goes on, as it changes: Server-Sent Events.
+///
+/// Each event `traffic` has the same data as `/api/traffic/current`: the first at once, then at
+/// most one a second, and only when something changed. An event `alive` without data comes after
+/// ten seconds of silence.
+#[utoipa::path(
+    get, path = "/api/traffic/stream", tag = "Traffic", operation_id = "stream",
+    params(
+        ("service" = Option<String>, Query, description = "Only this service.",
+            pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "edge-fra-01"),
+        ("view" = Option<String>, Query, description = "Parts of a page, for the site's own script alone.",
+            pattern = "^(dashboard|service|clock)$"),
+        ("rows" = Option<String>, Query, description = "Services of the page, with commas between; for `view=dashboard`.",
+            max_length = 6600),
+        ("since" = Option<u64>, Query, description = "Number of the last event that is known, as `last-event-id`."),
+    ),
+    responses((
+        status = 200, description = "Events until the connection ends",
+        body = String, content_type = "text/event-stream",
+        example = "event: traffic\ndata: {\"as_of\": \"2026-11-20T19:14:08Z\", ...}\nid: 1763666048000\n"
+    ))
+)]
 pub(crate) async fn stream(
     State(site): State<Shared>,
     visitor: Visitor,
@@ -95,7 +143,7 @@ fn view(site: &Site, visitor: &Visitor, params: &Params) -> Result<View, Failure
         None => {
             let service = visitor.narrow_to(params.service()?)?;
             if let Some(id) = &service {
-                check(site, &Scope::One(id.clone()))?;
+                site.service(id.as_str())?;
             }
             Ok(View::Current(service))
         }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use komandorr_collector::{Current, live::FleetSlot};
 use komandorr_wire::ServiceId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Totals, item_of, settled};
 
@@ -59,11 +60,15 @@ pub(crate) struct Frame {
     pub(super) json: OnceLock<String>,
 }
 
-/// `/api/traffic/current`
-#[derive(Debug, Serialize)]
-struct CurrentAnswer<'a> {
+/// What goes on now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CurrentAnswer<'a> {
+    /// The moment of which this is.
+    #[schema(value_type = String, format = DateTime)]
     as_of: Timestamp,
+    /// Their sums.
     totals: Totals,
+    /// In the order of ids.
     services: Vec<&'a Current>,
 }
 
@@ -131,18 +136,20 @@ impl Frame {
 
     /// `/api/traffic/current` as JSON; made once for all who ask.
     pub(crate) fn json(&self) -> &str {
-        self.json.get_or_init(|| self.answer(self.items.iter()))
+        self.json.get_or_init(|| self.answer(self.totals, self.items.iter()))
     }
 
-    /// The same for one service.
+    /// The same for one service; whoever may see only this one sees no sums of
+    /// the others either.
     pub(crate) fn json_of(&self, id: &ServiceId) -> Option<String> {
-        self.item(id).map(|item| self.answer([item].into_iter()))
+        let item = self.item(id)?;
+        Some(self.answer(Totals::of(std::slice::from_ref(item)), [item].into_iter()))
     }
 
-    fn answer<'a>(&self, items: impl Iterator<Item = &'a Arc<Item>>) -> String {
+    fn answer<'a>(&self, totals: Totals, items: impl Iterator<Item = &'a Arc<Item>>) -> String {
         let answer = CurrentAnswer {
             as_of: self.at,
-            totals: self.totals,
+            totals,
             services: items.map(|item| &item.current).collect(),
         };
         // Plain numbers and texts: this cannot fail.

@@ -4,22 +4,34 @@ use std::sync::Arc;
 
 use komandorr_collector::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Item;
 
 /// The fleet in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub(crate) struct Totals {
+    /// How many there are.
     pub(crate) services: usize,
+    /// Those whose samples are fresh.
     pub(crate) live: usize,
+    /// Fresh, but under 1 KB/s both ways.
     pub(crate) idle: usize,
+    /// No sample for three intervals, at least 15 s.
     pub(crate) silent: usize,
+    /// Never a sample.
     pub(crate) new: usize,
+    /// Speed of sending.
     pub(crate) up_bytes_per_second: u64,
+    /// Speed of receiving.
     pub(crate) down_bytes_per_second: u64,
+    /// Bytes sent since the first sample of each.
     pub(crate) up_bytes_total: u64,
+    /// Bytes received since the first sample of each.
     pub(crate) down_bytes_total: u64,
+    /// Bytes sent today, in the site's time zone.
     pub(crate) up_bytes_today: u64,
+    /// Bytes received today, in the site's time zone.
     pub(crate) down_bytes_today: u64,
 }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use komandorr_collector::{Collector, Registry};
-use komandorr_web::{Access, App, Config, Part, Readiness};
+use komandorr_web::{Access, App, Config, MetricsConfig, Part, Readiness};
 use komandorr_wire::{AgentSeq, Delivery, Interface, Message, Outcome, Sample, ServiceId, Settle};
 use tokio::{
     net::TcpListener,
@@ -79,6 +79,7 @@ impl Stage {
             stats: collector.stats(),
             zone,
             access: Access { trusted: true },
+            metrics: MetricsConfig::default(),
             ready: Arc::new(|| Readiness { parts: vec![Part { name: "store", problem: None }] }),
             mqtt: None,
             tls: None,
