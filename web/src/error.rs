@@ -190,7 +190,7 @@ pub(crate) async fn dress(
     };
     let status = failure.status;
     let body = if for_machines(uri.path()) {
-        let Failure { code, message, .. } = failure;
+        let Failure { code, message, .. } = failure.clone();
         Json(ErrorAnswer { error: ErrorWords { code, message } }).into_response()
     } else {
         pages::error::page(&site, &uri, &headers, &failure)

@@ -132,7 +132,6 @@ pub(crate) fn router(site: &Shared) -> Router {
     let router = table().into_iter().fold(Router::new(), |router, row| row.join(router));
     let router = router
         .fallback(nowhere)
-        .layer(from_fn(api::query::only_what_is_known))
         .layer(from_fn_with_state(Shared::clone(site), access::admit))
         .layer(from_fn_with_state(Shared::clone(site), origin::own_pages_only))
         .layer(from_fn_with_state(Shared::clone(site), hosts::own_names_only))

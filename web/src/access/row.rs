@@ -13,6 +13,7 @@ use axum::{
 
 use super::{Needs, Visitor};
 use crate::{
+    api::query,
     error::{self, Failure},
     pages::Link,
     site::Shared,
@@ -84,7 +85,9 @@ impl Row {
         T: 'static,
     {
         let guard = move |request: Request, next: Next| guard(needs, request, next);
-        Self { path, method, needs, handler: on(filter, handler).route_layer(from_fn(guard)) }
+        // Whoever may not ask learns nothing of what can be asked.
+        let handler = on(filter, handler).route_layer(from_fn(query::only_what_is_known));
+        Self { path, method, needs, handler: handler.route_layer(from_fn(guard)) }
     }
 
     /// Puts the handler behind its door into a router.

@@ -159,6 +159,7 @@ async fn what_is_open_to_everybody_is_known_by_name() {
         "POST /logout",
         "GET /healthz",
         "GET /readyz",
+        "GET /openapi.json",
         "POST /theme",
         "GET /assets/{name}",
         "GET /favicon.ico",
