@@ -25,6 +25,7 @@ ROOMS = {
 THIRD_PARTIES = {
     "duckdb": {"komandorr-collector"},
     "libduckdb-sys": {"komandorr-collector"},
+    "parquet": {"komandorr-collector"},
     "rumqttd": {"komandorr-broker"},
     "rumqttc": {"komandorr-agent", "komandorr-bench", "komandorr-collector"},
     "axum": {"komandorr-web"},

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, thread};
 
-use duckdb::Connection;
 use jiff::tz::TimeZone;
 use komandorr_wire::Delivery;
 use tokio::{
@@ -16,7 +15,7 @@ use crate::{
     batch::Batcher,
     housekeeping::Housekeeper,
     restore::restore,
-    store::{self, one_line},
+    store::{Database, one_line},
     writer::Writer,
 };
 
@@ -24,7 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Collector {
     config: Config,
-    connection: Connection,
+    database: Arc<Database>,
     batcher: Batcher,
     registry: Arc<Registry>,
     live: Arc<Live>,
@@ -36,19 +35,19 @@ impl Collector {
     /// Opens the database, makes or migrates it, and takes up what it holds.
     /// Days and months are cut in `zone`.
     pub fn open(config: Config, zone: TimeZone) -> Result<Self, OpenError> {
-        let connection = store::open(&config.path)?;
+        let database = Database::open(&config.path)?;
         let failed = |error: duckdb::Error| OpenError::Failed {
             path: config.path.clone(),
             reason: one_line(&error),
         };
-        let registry = Registry::load(connection.try_clone().map_err(failed)?).map_err(failed)?;
+        let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));
-        let batcher = restore(&connection, &live).map_err(failed)?;
-        let own = connection.try_clone().map_err(failed)?;
-        let reader = Reader::new(own, &registry, zone, config.keep_five_minutes);
+        let batcher =
+            database.lane().with(|connection| restore(connection, &live)).map_err(failed)?;
+        let reader = Reader::new(&database, &registry, zone, &config);
         let stats = Arc::default();
-        Ok(Self { config, connection, batcher, registry, live, stats, reader })
+        Ok(Self { config, database, batcher, registry, live, stats, reader })
     }
 
     /// What is going on now.
@@ -79,13 +78,10 @@ impl Collector {
     pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, stop: CancellationToken) {
         let committed = Arc::new(Notify::new());
         let done = CancellationToken::new();
-        let housekeeper = self.connection.try_clone().map(|connection| Housekeeper {
-            connection,
-            config: self.config.clone(),
-            committed: Arc::clone(&committed),
-        });
+        let housekeeper =
+            Housekeeper::new(self.database.lane(), self.config.clone(), Arc::clone(&committed));
         let writer = Writer {
-            connection: self.connection,
+            lane: self.database.lane(),
             batcher: self.batcher,
             registry: self.registry,
             live: self.live,
@@ -93,12 +89,7 @@ impl Collector {
             committed,
         };
         let until = done.clone();
-        let housekeeping = on_thread("housekeeping", async move || match housekeeper {
-            Ok(housekeeper) => housekeeper.run(until).await,
-            Err(error) => {
-                tracing::error!(%error, "no connection for housekeeping: the database will grow");
-            }
-        });
+        let housekeeping = on_thread("housekeeping", async move || housekeeper.run(until).await);
         on_thread("writer", async move || writer.run(deliveries, stop).await).await;
         done.cancel();
         housekeeping.await;

@@ -1,12 +1,14 @@
 //! From MQTT deliveries to DuckDB and back to whoever asks: decode, dedupe,
 //! batch, store, roll up, read; the live state and the registry of services.
 
+mod backup;
 mod batch;
 pub mod bucket;
 mod collector;
 mod config;
 mod housekeeping;
 pub mod intake;
+mod level;
 pub mod live;
 mod ranges;
 pub mod read;
@@ -16,6 +18,7 @@ pub mod stats;
 mod store;
 mod writer;
 
+pub use backup::{Backup, BackupError};
 pub use collector::Collector;
 pub use config::Config;
 pub use intake::{BrokerUrl, Herald, Intake};

@@ -2,31 +2,41 @@
 //! late samples included.
 
 mod calendar;
+mod export;
 mod fold;
+mod history;
 mod profile;
 mod query;
 mod question;
+mod spans;
 mod weeks;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use duckdb::Connection;
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
+use tokio::sync::Semaphore;
 
 pub use calendar::Calendar;
+pub use export::{Export, ExportFormat};
 pub use fold::{Peak, Point, Summary};
 pub use profile::{HourCell, HourProfile};
 pub use query::{Holdings, InterfaceVolume, Kept};
 pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step, Talker};
+pub use spans::RunningVolumes;
+pub(crate) use spans::{in_spans, of_all_time};
 pub use weeks::WeekReport;
 
 use crate::{
-    bucket::{FIVE_MINUTES_MS, HOUR_MS},
+    Config,
+    backup::{Backup, BackupError},
+    bucket::HOUR_MS,
+    level::Level,
     live::Volume,
-    registry::Registry,
+    registry::{Registry, Service},
+    store::Database,
 };
-use query::{BucketRow, Grouping, Level, Pool};
+use query::{BucketRow, Grouping, Pool, Which};
 
 /// The reading face of the store. Cheap to clone; queries run beside the
 /// writer, off the async threads.
@@ -36,106 +46,36 @@ pub struct Reader {
     registry: Arc<Registry>,
     zone: TimeZone,
     keep_five_minutes: Duration,
+    database: PathBuf,
+    backups: Arc<Semaphore>,
 }
 
-/// Rows by service, in their order.
-fn by_service(rows: Vec<BucketRow>) -> HashMap<i32, Vec<BucketRow>> {
-    let mut grouped: HashMap<i32, Vec<BucketRow>> = HashMap::new();
-    for row in rows {
-        grouped.entry(row.service_no).or_default().push(row);
-    }
-    grouped
+/// A scope's services as queries name them.
+fn which(scope: &Scope, services: &[Arc<Service>]) -> Which {
+    let numbers = services.iter().map(|service| service.number).collect();
+    if *scope == Scope::All { Which::All(numbers) } else { Which::Some(numbers) }
 }
 
 impl Reader {
     pub(crate) fn new(
-        connection: Connection,
+        database: &Arc<Database>,
         registry: &Arc<Registry>,
         zone: TimeZone,
-        keep_five_minutes: Duration,
+        config: &Config,
     ) -> Self {
-        let pool = Pool::new(connection);
-        Self { pool, registry: Arc::clone(registry), zone, keep_five_minutes }
+        Self {
+            pool: Pool::new(database),
+            registry: Arc::clone(registry),
+            zone,
+            keep_five_minutes: config.keep_five_minutes,
+            database: database.path().to_owned(),
+            backups: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// The time zone in which days, weeks and months are cut.
     pub fn zone(&self) -> &TimeZone {
         &self.zone
-    }
-
-    /// The history of each service of a scope, with gaps where there is no data.
-    pub async fn history(
-        &self,
-        scope: &Scope,
-        range: Range,
-        step: Step,
-    ) -> Result<Vec<Series>, ReadError> {
-        self.series(scope, range, step, Grouping::Services).await
-    }
-
-    /// The history of all services of a scope together, as one series.
-    pub async fn history_sum(
-        &self,
-        scope: &Scope,
-        range: Range,
-        step: Step,
-    ) -> Result<Series, ReadError> {
-        let step = step.max(Step::FiveMinutes);
-        let series = self.series(scope, range, step, Grouping::Sum).await?;
-        let empty = || Series {
-            service: None,
-            points: Vec::new(),
-            summary: Summary::of(&[], range, 1, Timestamp::now()),
-        };
-        Ok(series.into_iter().next().unwrap_or_else(empty))
-    }
-
-    async fn series(
-        &self,
-        scope: &Scope,
-        range: Range,
-        step: Step,
-        grouping: Grouping,
-    ) -> Result<Vec<Series>, ReadError> {
-        if step.points(range) > MAX_POINTS {
-            return Err(ReadError::TooManyPoints(step.points(range)));
-        }
-        let services = self.services(scope)?;
-        let numbers: Vec<i32> = services.iter().map(|service| service.number).collect();
-        let level = if step == Step::FiveMinutes { Level::FiveMinutes } else { self.level(range) };
-        let range = range.widened(level.length_ms());
-        let mut rows =
-            by_service(self.pool.buckets(numbers.clone(), range, level, grouping).await?);
-        let mut raw = match step {
-            Step::Raw => self.pool.samples(numbers, range).await?,
-            _ => HashMap::new(),
-        };
-        let now = Timestamp::now();
-        let mut series = |number: i32, service: Option<ServiceId>, members: usize| {
-            let rows = rows.remove(&number).unwrap_or_default();
-            let summary = Summary::of(&rows, range, members, now);
-            let points = match step {
-                Step::Raw => raw.remove(&number).unwrap_or_default(),
-                step => fold::points(&rows, &self.periods(step, range)),
-            };
-            Series { service, points, summary }
-        };
-        Ok(match grouping {
-            Grouping::Sum => vec![series(query::SUM, None, services.len())],
-            Grouping::Services => services
-                .iter()
-                .map(|service| series(service.number, Some(service.id.clone()), 1))
-                .collect(),
-        })
-    }
-
-    fn periods(&self, step: Step, range: Range) -> Vec<(Timestamp, Timestamp)> {
-        match step {
-            Step::Raw | Step::FiveMinutes => calendar::fixed(range, FIVE_MINUTES_MS),
-            Step::Hour => calendar::fixed(range, HOUR_MS),
-            Step::Day => Calendar::Day.periods(range, &self.zone),
-            Step::Week => Calendar::Week.periods(range, &self.zone),
-        }
     }
 
     /// Volumes, mean, peak, 95th percentile and coverage of a range.
@@ -151,12 +91,30 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Summary, ReadError> {
         let services = self.services(scope)?;
-        let numbers: Vec<i32> = services.iter().map(|service| service.number).collect();
         let level = self.level(range);
         let range = range.widened(level.length_ms());
-        let (grouping, members) = (Grouping::of(&numbers), numbers.len());
-        let rows = self.pool.buckets(numbers, range, level, grouping).await?;
-        Ok(Summary::of(&rows, range, members, now))
+        let which = which(scope, &services);
+        let rows = self.pool.buckets(which, range, level, Grouping::of(&services)).await?;
+        Ok(Summary::of(&rows, range, services.len(), now))
+    }
+
+    /// The summary of each service of a scope.
+    pub async fn summaries(
+        &self,
+        scope: &Scope,
+        range: Range,
+    ) -> Result<Vec<(ServiceId, Summary)>, ReadError> {
+        let services = self.services(scope)?;
+        let (level, now) = (self.level(range), Timestamp::now());
+        let range = range.widened(level.length_ms());
+        let which = which(scope, &services);
+        let rows = self.pool.buckets(which, range, level, Grouping::Services).await?;
+        let mut rows = history::by_service(rows);
+        let summary = |service: &Arc<Service>| {
+            let own = rows.remove(&service.number).unwrap_or_default();
+            (service.id.clone(), Summary::of(&own, range, 1, now))
+        };
+        Ok(services.iter().map(summary).collect())
     }
 
     /// Volumes per hour, day, ISO week, month or year of the site's time zone,
@@ -195,12 +153,21 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Vec<WeekReport>, ReadError> {
         let periods = weeks::last(weeks, now, &self.zone);
+        let ranges: Vec<_> = periods.iter().map(|&(from, to)| Range { from, to }).collect();
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
+            return Ok(Vec::new());
+        };
+        let services = self.services(scope)?;
+        let whole = Range { from: first.from, to: last.to };
+        let level = self.level(whole);
+        // Weeks begin where five minutes do, but not where hours do everywhere.
+        let whole = whole.widened(level.length_ms());
+        let (which, grouping) = (which(scope, &services), Grouping::of(&services));
+        let rows = self.pool.buckets(which, whole, level, grouping).await?;
         let mut reports: Vec<WeekReport> = Vec::with_capacity(periods.len());
-        for (start, end) in periods {
-            let range = Range { from: start, to: end };
-            let summary = self.summary_at(scope, range, now).await?;
-            let before = reports.last();
-            reports.push(WeekReport::of(range, summary, before, now, &self.zone));
+        for ((_, rows), range) in fold::cut(&rows, &periods).zip(ranges) {
+            let summary = Summary::of(rows, range, services.len(), now);
+            reports.push(WeekReport::of(range, summary, reports.last(), now, &self.zone));
         }
         Ok(reports)
     }
@@ -242,6 +209,16 @@ impl Reader {
         self.pool.interfaces(number, range.widened(HOUR_MS)).await
     }
 
+    /// A consistent copy of the whole database, as it is at this moment.
+    pub async fn backup(&self) -> Result<Backup, BackupError> {
+        let permit = Arc::clone(&self.backups).try_acquire_owned();
+        let permit = permit.ok().ok_or(BackupError::Busy)?;
+        let database = self.database.clone();
+        let failed = |reason| BackupError::Failed { path: self.database.clone(), reason };
+        let made = self.pool.run(move |connection| Ok(Backup::make(connection, &database, permit)));
+        made.await.map_err(|error| failed(error.to_string()))?
+    }
+
     /// Rows from which local hours and days can be cut: hours, or five minutes
     /// where the zone is not whole hours from UTC.
     async fn local_rows(
@@ -256,28 +233,34 @@ impl Reader {
         let whole_hours = |at: &Timestamp| at.as_millisecond() % HOUR_MS == 0;
         let hours = periods.iter().all(|(start, end)| whole_hours(start) && whole_hours(end));
         let level = if hours { Level::Hour } else { Level::FiveMinutes };
-        let numbers: Vec<i32> =
-            self.services(scope)?.iter().map(|service| service.number).collect();
-        let grouping = Grouping::of(&numbers);
-        self.pool.buckets(numbers, range, level, grouping).await
+        let services = self.services(scope)?;
+        let (which, grouping) = (which(scope, &services), Grouping::of(&services));
+        self.pool.buckets(which, range, level, grouping).await
     }
 
     /// Five minutes while they are kept, else hours. Years of five minutes are
     /// never read: hours are a twelfth of the rows.
     fn level(&self, range: Range) -> Level {
-        let kept = Timestamp::now().checked_sub(self.keep_five_minutes);
-        let old = kept.is_ok_and(|kept| range.from < kept);
         let length = range.to.duration_since(range.from).unsigned_abs();
-        if old || length > self.keep_five_minutes { Level::Hour } else { Level::FiveMinutes }
+        let long = length > self.keep_five_minutes;
+        if long || !self.keeps_five_minutes(range) { Level::Hour } else { Level::FiveMinutes }
     }
 
-    fn services(&self, scope: &Scope) -> Result<Vec<Arc<crate::registry::Service>>, ReadError> {
+    /// Whether the five minutes at the begin of a range are still kept.
+    fn keeps_five_minutes(&self, range: Range) -> bool {
+        let kept = Timestamp::now().checked_sub(self.keep_five_minutes);
+        !kept.is_ok_and(|kept| range.from < kept)
+    }
+
+    /// The services of a scope; each that is named must be registered.
+    fn services(&self, scope: &Scope) -> Result<Vec<Arc<Service>>, ReadError> {
+        let registered = |id: &ServiceId| {
+            self.registry.get(id.as_str()).ok_or_else(|| ReadError::Unknown(id.to_string()))
+        };
         match scope {
             Scope::All => Ok(self.registry.services()),
-            Scope::One(id) => {
-                let unknown = || ReadError::Unknown(id.to_string());
-                Ok(vec![self.registry.get(id.as_str()).ok_or_else(unknown)?])
-            }
+            Scope::One(id) => Ok(vec![registered(id)?]),
+            Scope::Several(ids) => ids.iter().map(registered).collect(),
             Scope::Group(name) => {
                 let mut services = self.registry.services();
                 services.retain(|service| service.group.as_ref() == Some(name));

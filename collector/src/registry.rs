@@ -12,16 +12,17 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use duckdb::Connection;
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 pub use credential::{Credential, Role, Token};
 pub use password::ADMIN;
 use password::Password;
 pub use session::{LONGEST_SESSION, Session};
+
+use crate::store::Lane;
 
 /// A registered service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl From<duckdb::Error> for RegistryError {
 #[derive(Debug)]
 pub struct Registry {
     /// For changes, which are rare and one at a time.
-    connection: Mutex<Connection>,
+    connection: Lane,
     services: RwLock<BTreeMap<ServiceId, Arc<Service>>>,
     credentials: RwLock<Vec<Credential>>,
     password: Password,
@@ -113,15 +114,17 @@ impl fmt::Debug for Revoked {
 
 impl Registry {
     /// Reads what the store holds.
-    pub(crate) fn load(connection: Connection) -> duckdb::Result<Self> {
+    pub(crate) fn load(lane: Lane) -> duckdb::Result<Self> {
+        let connection = lane.lock()?;
         let services = persist::services(&connection)?;
         let credentials = persist::credentials(&connection)?;
         let password = Password::new(persist::password_hash(&connection, ADMIN)?);
         let sessions = persist::sessions(&connection)?;
         let by_hash = sessions.into_iter().map(|s| (s.hash.clone(), s)).collect();
+        drop(connection);
         let by_id = services.into_iter().map(|s| (s.id.clone(), Arc::new(s))).collect();
         Ok(Self {
-            connection: Mutex::new(connection),
+            connection: lane,
             services: RwLock::new(by_id),
             credentials: RwLock::new(credentials),
             password,
@@ -201,7 +204,7 @@ impl Registry {
         id: &ServiceId,
         details: ServiceDetails,
     ) -> Result<Arc<Service>, RegistryError> {
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         if self.get(id.as_str()).is_some() {
             return Err(RegistryError::Exists(id.to_string()));
         }
@@ -229,7 +232,7 @@ impl Registry {
         id: &ServiceId,
         details: ServiceDetails,
     ) -> Result<Arc<Service>, RegistryError> {
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
         let service = Arc::new(persist::update(&connection, &old, details)?);
         self.services.write().insert(id.clone(), Arc::clone(&service));
@@ -239,7 +242,8 @@ impl Registry {
 
     /// Removes a service with its credentials and all its traffic.
     pub fn remove(&self, id: &ServiceId) -> Result<(), RegistryError> {
-        let connection = self.connection.lock();
+        let _rewriting = self.connection.rewriting();
+        let connection = self.connection.lock()?;
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
         persist::remove(&connection, old.number)?;
         self.services.write().remove(id);

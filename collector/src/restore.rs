@@ -3,21 +3,24 @@
 
 use std::collections::HashMap;
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 use jiff::Timestamp;
 use komandorr_wire::{AgentSeq, Sample};
 
 use crate::{
     batch::{Batcher, Row},
-    live::{KEPT_SAMPLES, Live, Spans, StoredVolumes, Volume},
+    live::{KEPT_SAMPLES, Live, Spans, StoredVolumes},
     ranges::RangeSet,
+    read,
 };
 
 /// Fills the live state, and gives a batcher that knows what is stored.
 pub(crate) fn restore(connection: &Connection, live: &Live) -> duckdb::Result<Batcher> {
     let spans = Spans::around(Timestamp::now(), live.zone());
-    for (service_no, volumes) in volumes(connection, spans)? {
-        live.restore(service_no, volumes);
+    let running = read::in_spans(connection, spans)?;
+    for (service_no, total) in read::of_all_time(connection)? {
+        let (today, month) = running.get(&service_no).copied().unwrap_or_default();
+        live.restore(service_no, StoredVolumes { total, today, month });
     }
     for row in last_samples(connection)? {
         live.restore_sample(&row);
@@ -42,21 +45,6 @@ fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {
         batcher.restore(number, &row.get::<_, String>(1)?, ranges);
     }
     Ok(batcher)
-}
-
-fn volumes(connection: &Connection, spans: Spans) -> duckdb::Result<Vec<(i32, StoredVolumes)>> {
-    let mut statement = connection.prepare(include_str!("sql/stored_volumes.sql"))?;
-    let rows = statement.query_map(
-        params![spans.day_ms, spans.next_day_ms, spans.month_ms, spans.next_month_ms],
-        |row| {
-            let volume = |at| -> duckdb::Result<Volume> {
-                Ok(Volume { up_bytes: row.get(at)?, down_bytes: row.get(at + 1)? })
-            };
-            let volumes = StoredVolumes { total: volume(1)?, today: volume(3)?, month: volume(5)? };
-            Ok((row.get(0)?, volumes))
-        },
-    )?;
-    rows.collect()
 }
 
 fn last_samples(connection: &Connection) -> duckdb::Result<Vec<Row>> {

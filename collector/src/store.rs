@@ -1,12 +1,21 @@
 //! The DuckDB file: opening it, telling what is wrong with it, migrating it.
 
+mod database;
 mod migrate;
 
 use std::path::{Path, PathBuf};
 
 use duckdb::Connection;
 
-pub(crate) use migrate::{Migrated, migrate};
+pub(crate) use database::{Database, Lane, is_lost};
+use migrate::{Migrated, migrate};
+
+use crate::backup;
+
+/// Format of new files. From this version on DuckDB knows which log of changes
+/// belongs to which file: a copy that is put in the place of a database does not
+/// take up what the log of the other holds.
+pub(crate) const STORAGE_VERSION: &str = "v1.4.0";
 
 /// Why the database cannot be used. One line: what is wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +54,15 @@ pub enum OpenError {
         /// DuckDB's own words.
         reason: String,
     },
+    /// The log of changes beside it is another database's.
+    #[error(
+        "{}.wal is the log of another file than {}: a restored backup needs none, so move that log away",
+        path.display(), path.display()
+    )]
+    OtherLog {
+        /// The database file.
+        path: PathBuf,
+    },
     /// A database, but not ours.
     #[error("the database {} belongs to another program: set storage.path to another file", path.display())]
     Foreign {
@@ -76,12 +94,17 @@ pub enum OpenError {
 
 /// Opens the database, which is made where it does not exist, and brings its
 /// schema up to date.
-pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
+fn open(path: &Path) -> Result<Connection, OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     }
-    let connection = Connection::open(path).map_err(|error| explain(path, &error))?;
+    let failed = |error: duckdb::Error| explain(path, &error);
+    let settings = duckdb::Config::default()
+        .with("storage_compatibility_version", STORAGE_VERSION)
+        .map_err(failed)?;
+    let connection = Connection::open_with_flags(path, settings).map_err(failed)?;
+    backup::remove_unfinished(path);
     // Nothing is fetched from outside, and sums need no order of insertion.
     connection
         .execute_batch(
@@ -89,8 +112,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
              SET autoload_known_extensions = false;
              SET preserve_insertion_order = false;",
         )
-        .map_err(|error| explain(path, &error))?;
-    match migrate(&connection).map_err(|error| explain(path, &error))? {
+        .map_err(failed)?;
+    match migrate(&connection).map_err(failed)? {
         Migrated::Current => Ok(connection),
         Migrated::Foreign => Err(OpenError::Foreign { path: path.to_owned() }),
         Migrated::Newer { found, known } => {
@@ -108,10 +131,13 @@ fn explain(path: &Path, error: &duckdb::Error) -> OpenError {
         OpenError::InUse { path }
     } else if has("Permission denied") || has("Read-only file system") {
         OpenError::Denied { path }
+    } else if has("WAL does not match") {
+        OpenError::OtherLog { path }
     } else if has("not a valid DuckDB database")
         || has("Corrupt")
         || has("checksum")
         || has("Serialization Error")
+        || has("replaying WAL")
         || has("Is a directory")
     {
         OpenError::Damaged { path, reason }

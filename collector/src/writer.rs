@@ -5,7 +5,6 @@ mod append;
 
 use std::{sync::Arc, time::Duration};
 
-use duckdb::Connection;
 use komandorr_wire::{DecodeError, Delivery, Message, Outcome, Sample, Settle, decode};
 use tokio::{
     sync::{Notify, mpsc},
@@ -18,7 +17,7 @@ use crate::{
     live::Live,
     registry::{Registry, RegistryError},
     stats::Stats,
-    store::one_line,
+    store::{Lane, is_lost, one_line},
 };
 
 /// Least time between two commits when little comes in: each costs about a
@@ -36,7 +35,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// What the writer's thread owns.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) connection: Connection,
+    pub(crate) lane: Lane,
     pub(crate) batcher: Batcher,
     pub(crate) registry: Arc<Registry>,
     pub(crate) live: Arc<Live>,
@@ -153,10 +152,14 @@ impl Writer {
             self.stats.repeated(batch.repeated);
             return true;
         }
-        let mut pause = RETRY_FIRST;
+        let (mut pause, mut doubt) = (RETRY_FIRST, false);
         loop {
             let begun = Instant::now();
-            match append::commit(&self.connection, batch) {
+            // Where DuckDB gave up in a commit, it may be there all the same.
+            match self.lane.with(|connection| match doubt && append::is_there(connection, batch)? {
+                true => Ok(()),
+                false => append::commit(connection, batch),
+            }) {
                 Ok(()) => {
                     let took = begun.elapsed();
                     if self.stats.committed(batch.rows.len(), batch.repeated, took) {
@@ -166,6 +169,7 @@ impl Writer {
                     return true;
                 }
                 Err(error) => {
+                    doubt |= is_lost(&error);
                     let reason = one_line(&error);
                     if self.stats.failed(&reason) {
                         tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");

@@ -1,5 +1,7 @@
 //! The SQL behind the questions, run off the async threads.
 
+mod columns;
+
 use std::{collections::HashMap, sync::Arc};
 
 use duckdb::{Connection, params};
@@ -9,8 +11,9 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{Point, Range, ReadError};
 use crate::{
-    bucket::{FIVE_MINUTES_MS, HOUR_MS},
+    level::Level,
     live::Volume,
+    store::{Database, Lane},
 };
 
 /// Queries that run at once: more would only share the same processors.
@@ -18,13 +21,6 @@ const AT_ONCE: usize = 4;
 
 /// Stands for the service in rows of several together; numbers begin at 1.
 pub(super) const SUM: i32 = 0;
-
-/// A level of roll-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
-    FiveMinutes,
-    Hour,
-}
 
 /// Whether rows of several services are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +32,7 @@ pub(super) enum Grouping {
 
 impl Grouping {
     /// One service keeps its own row; several are summed.
-    pub(super) fn of(services: &[i32]) -> Self {
+    pub(super) fn of<T>(services: &[T]) -> Self {
         if services.len() == 1 { Self::Services } else { Self::Sum }
     }
 }
@@ -100,43 +96,48 @@ impl BucketRow {
     }
 }
 
-impl Level {
-    pub(super) fn length_ms(self) -> i64 {
+/// Services by their numbers.
+#[derive(Debug, Clone)]
+pub(super) enum Which {
+    /// All that are registered, of which the fleet's sums are kept.
+    All(Vec<i32>),
+    Some(Vec<i32>),
+}
+
+impl Which {
+    pub(super) fn numbers(&self) -> &[i32] {
         match self {
-            Self::FiveMinutes => FIVE_MINUTES_MS,
-            Self::Hour => HOUR_MS,
+            Self::All(numbers) | Self::Some(numbers) => numbers,
         }
     }
 
-    /// Where the rows of a level come from; recent parts belong to both.
-    fn source(self) -> &'static str {
-        match self {
-            Self::FiveMinutes => "FROM five_minute_volume UNION ALL FROM recent_volume",
-            Self::Hour => {
-                "FROM hour_volume UNION ALL
-                 SELECT * REPLACE (date_trunc('hour', bucket)::TIMESTAMP_MS AS bucket)
-                 FROM recent_volume"
-            }
-        }
+    fn is_empty(&self) -> bool {
+        self.numbers().is_empty()
+    }
+
+    /// As the inside of an SQL list.
+    fn list(&self) -> String {
+        let numbers = self.numbers().iter().map(ToString::to_string);
+        numbers.collect::<Vec<_>>().join(", ")
     }
 }
 
 /// Connections to one database, handed out for one query each.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Lane>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Pool {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self {
-            idle: Arc::new(Mutex::new(vec![connection])),
-            permits: Arc::new(Semaphore::new(AT_ONCE)),
-        }
+    pub(super) fn new(database: &Arc<Database>) -> Self {
+        let lanes = (0..AT_ONCE).map(|_| database.lane()).collect();
+        let permits = Arc::new(Semaphore::new(AT_ONCE));
+        Self { idle: Arc::new(Mutex::new(lanes)), permits }
     }
 
-    async fn run<T: Send + 'static>(
+    /// Runs a query where it may block.
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
@@ -145,9 +146,10 @@ impl Pool {
         let idle = Arc::clone(&self.idle);
         let answer = spawn_blocking(move || {
             let _permit = permit;
-            let connection = take(&idle)?;
-            let answer = query(&connection);
-            idle.lock().push(connection);
+            // There are as many as permits.
+            let lane = idle.lock().pop().ok_or(duckdb::Error::InvalidQuery)?;
+            let answer = lane.with(query);
+            idle.lock().push(lane);
             answer
         });
         let answer = answer.await.map_err(|error| ReadError::Store(error.to_string()))?;
@@ -157,7 +159,7 @@ impl Pool {
     /// The buckets of some services in a range, by service and time.
     pub(super) async fn buckets(
         &self,
-        services: Vec<i32>,
+        services: Which,
         range: Range,
         level: Level,
         grouping: Grouping,
@@ -165,27 +167,22 @@ impl Pool {
         if services.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = include_str!("../sql/buckets.sql")
-            .replace("{source}", level.source())
-            .replace("{services}", &list(&services))
-            .replace("{grouped}", if grouping == Grouping::Sum { "summed" } else { "joined" });
+        let sql = match (&services, grouping) {
+            (Which::All(_), Grouping::Sum) => include_str!("../sql/fleet.sql")
+                .replace("{fleet}", level.fleet())
+                .replace("{recent}", &level.recent()),
+            (_, Grouping::Sum) => include_str!("../sql/summed.sql").to_owned(),
+            (_, Grouping::Services) => include_str!("../sql/buckets.sql").to_owned(),
+        };
+        let sql = sql.replace("{source}", &level.source()).replace("{services}", &services.list());
         self.run(move |connection| {
             let mut statement = connection.prepare(&sql)?;
             let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
-            let rows = statement.query_map(params![from, to], |row| {
-                Ok(BucketRow {
-                    service_no: row.get(0)?,
-                    start_ms: row.get(1)?,
-                    up: row.get(2)?,
-                    down: row.get(3)?,
-                    covered_ms: row.get(4)?,
-                    up_peak: row.get(5)?,
-                    down_peak: row.get(6)?,
-                    up_mean: row.get(7)?,
-                    down_mean: row.get(8)?,
-                })
-            })?;
-            rows.collect()
+            let mut rows = Vec::new();
+            for batch in statement.query_arrow(params![from, to])? {
+                columns::append(&batch, &mut rows)?;
+            }
+            Ok(columns::joined(rows))
         })
         .await
     }
@@ -193,13 +190,13 @@ impl Pool {
     /// The stored samples of some services in a range, as points.
     pub(super) async fn samples(
         &self,
-        services: Vec<i32>,
+        services: Which,
         range: Range,
     ) -> Result<HashMap<i32, Vec<Point>>, ReadError> {
         if services.is_empty() {
             return Ok(HashMap::new());
         }
-        let sql = include_str!("../sql/samples.sql").replace("{services}", &list(&services));
+        let sql = include_str!("../sql/samples.sql").replace("{services}", &services.list());
         self.run(move |connection| {
             let mut statement = connection.prepare(&sql)?;
             let mut rows =
@@ -222,7 +219,7 @@ impl Pool {
         level: Level,
         limit: usize,
     ) -> Result<Vec<(i32, Volume)>, ReadError> {
-        let sql = include_str!("../sql/totals.sql").replace("{source}", level.source());
+        let sql = include_str!("../sql/totals.sql").replace("{source}", &level.source());
         self.run(move |connection| {
             let mut statement = connection.prepare(&sql)?;
             let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
@@ -282,19 +279,4 @@ impl Pool {
         })
         .await
     }
-}
-
-/// One of the idle connections, or a new one made from any of them. The first
-/// is never taken away for good: a clone is made while it is there.
-fn take(idle: &Mutex<Vec<Connection>>) -> duckdb::Result<Connection> {
-    let mut idle = idle.lock();
-    match idle.last() {
-        Some(last) if idle.len() == 1 => last.try_clone(),
-        _ => idle.pop().ok_or(duckdb::Error::InvalidQuery),
-    }
-}
-
-/// Numbers as the inside of an SQL list.
-fn list(numbers: &[i32]) -> String {
-    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -30,6 +30,8 @@ pub enum Scope {
     All,
     /// One.
     One(ServiceId),
+    /// Some, in this order.
+    Several(Vec<ServiceId>),
     /// Those of a group.
     Group(String),
 }
@@ -99,6 +101,9 @@ pub enum ReadError {
     /// The end is not after the begin.
     #[error("the range ends before it begins")]
     EmptyRange,
+    /// A file could not be written.
+    #[error("the export could not be written: {0}")]
+    Export(String),
     /// DuckDB failed.
     #[error("the database did not answer: {0}")]
     Store(String),
@@ -136,9 +141,8 @@ impl Step {
     /// The finest step that gives at most [`MAX_POINTS`] over a range; never
     /// [`Raw`](Self::Raw), of which nobody knows how many there are.
     pub fn for_range(range: Range) -> Self {
-        let steps = [Self::FiveMinutes, Self::Hour, Self::Day, Self::Week];
-        let fits = |step: &Self| step.points(range) <= MAX_POINTS;
-        steps.into_iter().find(fits).unwrap_or(Self::Week)
+        let fits = |step: &Self| *step != Self::Raw && step.points(range) <= MAX_POINTS;
+        Self::ALL.into_iter().find(fits).unwrap_or(Self::Week)
     }
 
     /// Length of a step, milliseconds: days and weeks are now and then an hour
@@ -150,6 +154,20 @@ impl Step {
             Self::Hour => Some(HOUR_MS),
             Self::Day => Some(24 * HOUR_MS),
             Self::Week => Some(7 * 24 * HOUR_MS),
+        }
+    }
+
+    /// All of them, the finest first.
+    pub const ALL: [Self; 5] = [Self::Raw, Self::FiveMinutes, Self::Hour, Self::Day, Self::Week];
+
+    /// How a step is named in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::FiveMinutes => "5m",
+            Self::Hour => "1h",
+            Self::Day => "1d",
+            Self::Week => "1w",
         }
     }
 

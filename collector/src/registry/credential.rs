@@ -116,7 +116,7 @@ impl Registry {
             expires_at: None,
         };
         let until = Timestamp::now().checked_add(grace).unwrap_or(Timestamp::MAX);
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         persist::replace_credential(&connection, &fresh, until)?;
         for old in self.credentials.write().iter_mut().filter(|c| c.is(Role::Agent, id.as_str())) {
             old.expires_at = Some(old.expires_at.map_or(until, |at| at.min(until)));
@@ -152,7 +152,7 @@ impl Registry {
         name: &str,
         service_no: Option<i32>,
     ) -> Result<Token, RegistryError> {
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         if self.credentials.read().iter().any(|c| c.is_one_of(among) && c.name == name) {
             return Err(RegistryError::Exists(name.to_owned()));
         }
@@ -194,7 +194,7 @@ impl Registry {
     }
 
     fn revoke(&self, roles: &[Role], name: &str) -> Result<(), RegistryError> {
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         let goes = |c: &Credential| c.is_one_of(roles) && c.name == name;
         if !self.credentials.read().iter().any(goes) {
             return Err(RegistryError::Unknown(name.to_owned()));

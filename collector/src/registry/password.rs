@@ -53,7 +53,7 @@ impl Registry {
             .hash_password(password.as_bytes())
             .map_err(|error| RegistryError::Store(format!("hashing failed: {error}")))?
             .to_string();
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         persist::set_password(&connection, ADMIN, &hash, Timestamp::now())?;
         *self.password.hash.lock() = Some(hash);
         self.sessions.write().clear();

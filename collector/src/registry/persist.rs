@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 
 use super::{Credential, Role, Service, ServiceDetails, Session};
+use crate::level::Level;
 
 /// Kind of a service whose kind nobody named.
 const DEFAULT_KIND: &str = "server";
@@ -104,23 +105,17 @@ fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
         .map(drop)
 }
 
-/// Tables that hold something of a service.
-const TABLES_OF_A_SERVICE: [&str; 7] = [
-    "credential",
-    "sample",
-    "recent_volume",
-    "five_minute_volume",
-    "hour_volume",
-    "interface_volume",
-    "service",
-];
+/// Tables that hold something of a service beside the levels of roll-up.
+const TABLES_OF_A_SERVICE: [&str; 5] =
+    ["credential", "sample", "recent_volume", "interface_volume", "service"];
 
 pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()> {
     connection.execute_batch("BEGIN")?;
-    let removed = TABLES_OF_A_SERVICE.iter().try_for_each(|table| {
-        connection.execute(&format!("DELETE FROM {table} WHERE service_no = ?"), [number]).map(drop)
-    });
-    finish(connection, removed)
+    let this = format!("service_no = {number}");
+    let levels: String = Level::ALL.iter().map(|level| level.without(&this)).collect();
+    let tables: String =
+        TABLES_OF_A_SERVICE.iter().map(|t| format!("DELETE FROM {t} WHERE {this};")).collect();
+    finish(connection, connection.execute_batch(&format!("{levels} {tables}")))
 }
 
 fn finish(connection: &Connection, done: duckdb::Result<()>) -> duckdb::Result<()> {

@@ -57,7 +57,7 @@ impl Registry {
             created_at: now,
             last_seen_at: now,
         };
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         let mut kept = self.sessions.read().clone();
         kept.retain(|_, session| session.valid(now));
         if kept.len() >= MOST_SESSIONS
@@ -89,7 +89,7 @@ impl Registry {
 
     /// Notes that a session's browser was seen.
     pub fn touch_session(&self, hash: &str) -> Result<(), RegistryError> {
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         let Some(mut session) = self.sessions.read().get(hash).cloned() else { return Ok(()) };
         session.last_seen_at = Timestamp::now();
         persist::touch_session(&connection, &session)?;
@@ -108,7 +108,7 @@ impl Registry {
     }
 
     fn close_sessions(&self, ends: impl Fn(&Session) -> bool) -> Result<(), RegistryError> {
-        let connection = self.connection.lock();
+        let connection = self.connection.lock()?;
         let mut kept = self.sessions.read().clone();
         kept.retain(|_, session| !ends(session));
         persist::replace_sessions(&connection, kept.values())?;

@@ -1,10 +1,17 @@
 //! Numbered migrations. One that has shipped is never edited.
 
+#[cfg(test)]
+mod tests;
+
 use duckdb::Connection;
 
 /// Every migration, in order; the schema's version is how many have run.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_login.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_login.sql"),
+    include_str!("../migrations/0003_explained.sql"),
+    include_str!("../migrations/0004_fleet.sql"),
+];
 
 /// How bringing the schema up to date went.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,26 +32,34 @@ pub(crate) enum Migrated {
 /// Brings the schema up to date. Each migration is one transaction together
 /// with its version, so that an interrupted one has not happened.
 pub(crate) fn migrate(connection: &Connection) -> duckdb::Result<Migrated> {
+    bring_to(connection, &MIGRATIONS)
+}
+
+fn bring_to(connection: &Connection, migrations: &[&str]) -> duckdb::Result<Migrated> {
     let version = match current_version(connection)? {
         Some(version) => version,
         None if has_tables(connection)? => return Ok(Migrated::Foreign),
         None => {
             connection.execute_batch(
-                "CREATE TABLE komandorr_schema (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL);
-                 COMMENT ON TABLE komandorr_schema IS 'Migrations that have run.';",
+                "CREATE TABLE komandorr_schema (version INTEGER NOT NULL, applied_at TIMESTAMP NOT NULL)",
             )?;
             0
         }
     };
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     if version > known {
         return Ok(Migrated::Newer { found: version, known });
     }
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    for (number, sql) in (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
-        connection.execute_batch(&format!(
+    for (number, sql) in (1_i64..).zip(migrations).filter(|(number, _)| *number > version) {
+        let migrated = connection.execute_batch(&format!(
             "BEGIN;\n{sql}\nINSERT INTO komandorr_schema VALUES ({number}, make_timestamp_ms({now_ms}));\nCOMMIT;"
-        ))?;
+        ));
+        if migrated.is_err() {
+            // What was done of it goes with the transaction.
+            drop(connection.execute_batch("ROLLBACK"));
+        }
+        migrated?;
     }
     Ok(Migrated::Current)
 }

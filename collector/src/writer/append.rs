@@ -28,6 +28,34 @@ pub(super) fn commit(connection: &Connection, batch: &Batch) -> duckdb::Result<(
     written
 }
 
+/// Whether a batch of which nobody knows is in the database: all of it is, or
+/// nothing.
+pub(super) fn is_there(connection: &Connection, batch: &Batch) -> duckdb::Result<bool> {
+    if let Some((agent, first, last)) = batch.ranges.first() {
+        // These numbers were new, so nobody else has stored them.
+        return connection.query_row(
+            "SELECT count(*) > 0 FROM stored_range
+             WHERE agent_no = ? AND first_seq <= ? AND last_seq >= ?",
+            duckdb::params![agent, first, last],
+            |row| row.get(0),
+        );
+    }
+    let Some(row) = batch.rows.first() else { return Ok(false) };
+    connection.query_row(
+        "SELECT count(*) > 0 FROM sample
+         WHERE service_no = ? AND ended_at = make_timestamp_ms(?) AND interval_ms = ?
+             AND up_bytes = ? AND down_bytes = ?",
+        duckdb::params![
+            row.service_no,
+            row.ended_ms,
+            row.sample.interval_ms,
+            row.sample.up,
+            row.sample.down
+        ],
+        |row| row.get(0),
+    )
+}
+
 fn append(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
     if !batch.agents.is_empty() {
         let mut appender = connection.appender("agent")?;

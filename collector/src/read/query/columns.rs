@@ -1,0 +1,77 @@
+//! Buckets as they come out of DuckDB: Arrow columns, of which a year has
+//! a hundred thousand rows.
+
+use duckdb::arrow::{
+    array::{Array, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch},
+    datatypes::{Int32Type, Int64Type, UInt64Type},
+};
+
+use super::{BucketRow, SUM};
+
+/// Adds a batch's rows.
+pub(super) fn append(batch: &RecordBatch, rows: &mut Vec<BucketRow>) -> duckdb::Result<()> {
+    let service_no = column::<Int32Type>(batch, 0)?.values();
+    let start_ms = column::<Int64Type>(batch, 1)?.values();
+    let numbers: Vec<&[u64]> = (2..9)
+        .map(|at| Ok(&column::<UInt64Type>(batch, at)?.values()[..]))
+        .collect::<duckdb::Result<_>>()?;
+    let [up, down, covered_ms, up_peak, down_peak, up_mean, down_mean] = numbers[..] else {
+        return Err(duckdb::Error::InvalidColumnIndex(2));
+    };
+    let number = |of: &[u64], at: usize| of.get(at).copied().unwrap_or_default();
+    rows.extend(service_no.iter().zip(start_ms).enumerate().map(|(at, (service, start))| {
+        BucketRow {
+            service_no: *service,
+            start_ms: *start,
+            up: number(up, at),
+            down: number(down, at),
+            covered_ms: number(covered_ms, at),
+            up_peak: number(up_peak, at),
+            down_peak: number(down_peak, at),
+            up_mean: number(up_mean, at),
+            down_mean: number(down_mean, at),
+        }
+    }));
+    Ok(())
+}
+
+fn column<T: ArrowPrimitiveType>(
+    batch: &RecordBatch,
+    at: usize,
+) -> duckdb::Result<&PrimitiveArray<T>> {
+    let column = batch.columns().get(at).and_then(|column| column.as_primitive_opt::<T>());
+    column.filter(|column| column.null_count() == 0).ok_or(duckdb::Error::InvalidColumnIndex(at))
+}
+
+/// Rows in the order of service and time, one a bucket: what is joined and what
+/// came since add up.
+pub(super) fn joined(mut rows: Vec<BucketRow>) -> Vec<BucketRow> {
+    rows.sort_by_key(|row| (row.service_no, row.start_ms));
+    rows.dedup_by(|more, row| {
+        let same = (more.service_no, more.start_ms) == (row.service_no, row.start_ms);
+        if same {
+            add(row, more);
+        }
+        same
+    });
+    rows
+}
+
+fn add(row: &mut BucketRow, more: &BucketRow) {
+    row.up = row.up.saturating_add(more.up);
+    row.down = row.down.saturating_add(more.down);
+    row.covered_ms = row.covered_ms.saturating_add(more.covered_ms);
+    row.up_peak = row.up_peak.max(more.up_peak);
+    row.down_peak = row.down_peak.max(more.down_peak);
+    // Sums of services come joined; one service's mean is that of the whole.
+    if row.service_no != SUM {
+        row.up_mean = mean(row.up, row.covered_ms);
+        row.down_mean = mean(row.down, row.covered_ms);
+    }
+}
+
+/// Bytes per second, rounded down.
+fn mean(bytes: u64, covered_ms: u64) -> u64 {
+    let mean = u128::from(bytes) * 1000 / u128::from(covered_ms.max(1));
+    u64::try_from(mean).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,153 @@
+//! The one opened database and everybody's connections to it, which can be
+//! taken from all of them at once: DuckDB gives up a database for good when its
+//! disk fills in the wrong moment, and takes it again after a new opening.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use duckdb::Connection;
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+
+use super::{OpenError, one_line, open};
+
+/// A connection that somebody owns; empty until its next use after a loss.
+type Slot = Arc<Mutex<Option<Connection>>>;
+
+/// The database of this process.
+#[derive(Debug)]
+pub(crate) struct Database {
+    path: PathBuf,
+    root: Mutex<Root>,
+    slots: Mutex<Vec<Slot>>,
+    /// Held by whoever rewrites rows that others may rewrite: DuckDB refuses
+    /// the second of two who do.
+    rewriting: Mutex<()>,
+}
+
+#[derive(Debug)]
+enum Root {
+    Open(Connection),
+    /// Somebody takes all connections back.
+    Closing,
+    /// To be opened by whoever needs it next.
+    Closed,
+}
+
+/// One owner's connection.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    database: Arc<Database>,
+    slot: Slot,
+}
+
+impl Database {
+    /// Opens a database, makes or migrates it.
+    pub(crate) fn open(path: &Path) -> Result<Arc<Self>, OpenError> {
+        let root = Mutex::new(Root::Open(open(path)?));
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            root,
+            slots: Mutex::default(),
+            rewriting: Mutex::default(),
+        }))
+    }
+
+    /// Its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A lane of one's own.
+    pub(crate) fn lane(self: &Arc<Self>) -> Lane {
+        let slot = Slot::default();
+        self.slots.lock().push(Arc::clone(&slot));
+        Lane { database: Arc::clone(self), slot }
+    }
+
+    /// Takes all connections back if an error says that DuckDB has given up;
+    /// the next use of a lane opens the database again. Waits for uses that are
+    /// under way, so nobody may hold a lane who calls it.
+    pub(crate) fn heal(&self, error: &duckdb::Error) {
+        if !is_lost(error) {
+            return;
+        }
+        {
+            let mut root = self.root.lock();
+            if !matches!(*root, Root::Open(_)) {
+                return;
+            }
+            *root = Root::Closing;
+        }
+        tracing::warn!(
+            database = %self.path.display(),
+            reason = one_line(error),
+            "DuckDB has given up the database; it is opened again"
+        );
+        let slots: Vec<Slot> = self.slots.lock().clone();
+        for slot in slots {
+            *slot.lock() = None;
+        }
+        *self.root.lock() = Root::Closed;
+    }
+
+    fn connect(&self) -> duckdb::Result<Connection> {
+        let mut root = self.root.lock();
+        if matches!(*root, Root::Closed) {
+            *root = Root::Open(open(&self.path).map_err(unavailable)?);
+            tracing::info!(database = %self.path.display(), "the database is open again");
+        }
+        match &*root {
+            Root::Open(connection) => connection.try_clone(),
+            _ => Err(unavailable("the database is being opened again")),
+        }
+    }
+}
+
+impl Lane {
+    /// The connection, for as long as the guard lives.
+    pub(crate) fn lock(&self) -> duckdb::Result<MappedMutexGuard<'_, Connection>> {
+        let mut slot = self.slot.lock();
+        if slot.is_none() {
+            *slot = Some(self.database.connect()?);
+        }
+        let held = MutexGuard::try_map(slot, Option::as_mut);
+        held.map_err(|_| unavailable("there is no connection to the database"))
+    }
+
+    /// Waits until nobody else rewrites volumes; taken before the connection.
+    pub(crate) fn rewriting(&self) -> MutexGuard<'_, ()> {
+        self.database.rewriting.lock()
+    }
+
+    /// Uses the connection; what is lost by an error is there again at the
+    /// next use.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> duckdb::Result<T>,
+    ) -> duckdb::Result<T> {
+        let done = self.lock().and_then(|connection| work(&connection));
+        if let Err(error) = &done {
+            self.database.heal(error);
+        }
+        done
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.database.slots.lock().retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+    }
+}
+
+/// Whether DuckDB answers nothing any more until the database is opened anew.
+pub(crate) fn is_lost(error: &duckdb::Error) -> bool {
+    let text = error.to_string();
+    text.contains("database has been invalidated") || text.contains("FATAL Error")
+}
+
+fn unavailable(reason: impl ToString) -> duckdb::Error {
+    let code = duckdb::ffi::Error::new(duckdb::ffi::DuckDBError);
+    duckdb::Error::DuckDBFailure(code, Some(reason.to_string()))
+}
