@@ -1,10 +1,14 @@
 //! What is wrong with a database is said in one line, and nothing is lost.
 
 use duckdb::Connection;
-use jiff::tz::TimeZone;
-use komandorr_collector::{Collector, Config, OpenError};
+use jiff::{Timestamp, tz::TimeZone};
+use komandorr_collector::{
+    Collector, Config, OpenError,
+    read::{Range, ReadError, Scope},
+};
+use komandorr_wire::ServiceId;
 
-use crate::support::{Running, config};
+use crate::support::{Running, config, sample};
 
 fn open(config: Config) -> Result<(), OpenError> {
     Collector::open(config, TimeZone::UTC).map(drop)
@@ -106,4 +110,60 @@ fn the_second_server() {
         let error = open(Config { path: path.into(), ..Config::default() }).unwrap_err();
         println!("{error}");
     }
+}
+
+#[test]
+fn a_damaged_log_is_named_and_nothing_is_overwritten() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (running, config) = (config(folder.path()), config(&folder.path().join("killed")));
+    open(running.clone())?;
+    let connection = Connection::open(&running.path)?;
+    for _ in 0..3 {
+        connection
+            .execute_batch("INSERT INTO agent SELECT range, 'agent ' || range FROM range(10000)")?;
+    }
+    // What a killed process leaves: the file, and the log of what came since.
+    std::fs::create_dir_all(folder.path().join("killed/data"))?;
+    std::fs::copy(&running.path, &config.path)?;
+    let log = folder.path().join("killed/data/test.duckdb.wal");
+    let mut bytes = std::fs::read(folder.path().join("data/test.duckdb.wal"))?;
+    drop(connection);
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 30].fill(0xa5);
+    std::fs::write(&log, &bytes)?;
+    let database = std::fs::read(&config.path)?;
+    let error = open(config.clone()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("test.duckdb.wal"), "{error}");
+    assert_helpful(&error, &config);
+    assert_eq!(std::fs::read(&config.path)?, database);
+    assert_eq!(std::fs::read(&log)?, bytes);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_query_that_fails_harms_no_other() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = config(folder.path());
+    open(config.clone())?;
+    // A column that queries ask for is gone; the writer goes by place.
+    Connection::open(&config.path)?.execute_batch(
+        "DROP VIEW traffic_by_interface;
+         ALTER TABLE interface_volume RENAME COLUMN up_bytes TO sent;",
+    )?;
+    let running = Running::start(config, "UTC")?;
+    let now = Timestamp::now();
+    let id = ServiceId::new("web-1")?;
+    let one = sample("a", 1, now.as_millisecond(), 1000, 7, 7);
+    running.store("web-1", &[one]).await?;
+    let range = Range::new(now - jiff::SignedDuration::from_hours(1), now)?;
+    for _ in 0..10 {
+        // More often than there are connections: none is spoilt.
+        let failed = running.reader.interfaces(&id, range).await;
+        assert!(matches!(&failed, Err(ReadError::Store(reason)) if reason.contains("up_bytes")));
+        let summary = running.reader.summary(&Scope::One(id.clone()), range).await?;
+        assert_eq!(summary.up_bytes, 7);
+    }
+    assert_eq!(running.live.one(&id, now).map(|current| current.up_bytes_total), Some(7));
+    running.stop().await
 }

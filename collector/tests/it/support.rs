@@ -58,6 +58,15 @@ impl Running {
         service: &str,
         payloads: Vec<Vec<u8>>,
     ) -> Option<Vec<Outcome>> {
+        self.begin(service, payloads).await?.await.ok()
+    }
+
+    /// The same without waiting: the outcomes come later.
+    pub(crate) async fn begin(
+        &self,
+        service: &str,
+        payloads: Vec<Vec<u8>>,
+    ) -> Option<oneshot::Receiver<Vec<Outcome>>> {
         let service = ServiceId::new(service).ok()?;
         let arrived_ms = Timestamp::now().as_millisecond();
         let message = |payload: Vec<u8>| Message {
@@ -71,7 +80,7 @@ impl Running {
             settle: Arc::new(Answer(Mutex::new(Some(sender)))),
         };
         self.sender.send(delivery).await.ok()?;
-        answer.await.ok()
+        Some(answer)
     }
 
     /// Delivers samples in arrays as large as a payload may be; all are stored.

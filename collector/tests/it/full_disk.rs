@@ -1,0 +1,131 @@
+//! A disk that is full, at a commit and at a checkpoint: acknowledgements wait,
+//! what is in memory is answered, and all goes on when there is room again.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use jiff::Timestamp;
+use komandorr_wire::{Outcome, Sample, ServiceId, encode};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{Running, config, sample};
+
+const MIB: u64 = 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A small disk; unmounted when it goes.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None` where the tests may not mount one.
+    fn mount(path: PathBuf) -> anyhow::Result<Option<Self>> {
+        fs::create_dir_all(&path)?;
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
+            .arg(&path)
+            .output()?;
+        Ok(mounted.status.success().then_some(Self(path)))
+    }
+
+    /// Leaves so much room.
+    fn fill(&self, room: u64) -> anyhow::Result<()> {
+        let free = Command::new("df").args(["--output=avail", "-B1"]).arg(&self.0).output()?;
+        let text = String::from_utf8(free.stdout)?;
+        let free: u64 = text.lines().nth(1).context("df says nothing")?.trim().parse()?;
+        let length = usize::try_from(free.saturating_sub(room))?;
+        Ok(fs::write(self.0.join("ballast"), vec![1; length])?)
+    }
+
+    fn make_room(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_file(self.0.join("ballast"))?)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+    }
+}
+
+/// The n-th sends n bytes; each a minute after the other, so that many make
+/// many buckets.
+fn numbered(numbers: std::ops::Range<u64>) -> Vec<Sample> {
+    let one = |n: u64| {
+        let ended = 1_700_000_000_000 + 60_000 * i64::try_from(n).unwrap_or_default();
+        sample("a", n, ended, 60_000, n, 1)
+    };
+    numbers.map(one).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_too_little_room_for_the_log() -> anyhow::Result<()> {
+    fill_and_recover(2).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_room_for_the_log_but_not_for_the_checkpoint() -> anyhow::Result<()> {
+    // DuckDB gives such a database up until it is opened again.
+    fill_and_recover(17).await
+}
+
+async fn fill_and_recover(room: u64) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Some(disk) = Disk::mount(folder.path().join("data"))? else {
+        eprintln!("only root may mount a small disk: nothing is tested");
+        return Ok(());
+    };
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let id = ServiceId::new("web-1")?;
+    running.store("web-1", &numbered(1..1001)).await?;
+    disk.fill(room * MIB)?;
+    // Stores until the disk is full, and on when it is not.
+    let mut next = 1001;
+    let (mut begun, mut full) = (Instant::now(), None);
+    while full.is_none_or(|at: u64| next < at + 20_000) {
+        ensure!(next < 3_000_000, "the disk does not get full");
+        let payload = encode(&numbered(next..next + 1000));
+        let mut stored = Box::pin(running.deliver("web-1", vec![payload]));
+        loop {
+            tokio::select! {
+                outcome = &mut stored => {
+                    ensure!(outcome == Some(vec![Outcome::Stored]), "{outcome:?}");
+                    break;
+                }
+                () = sleep(Duration::from_millis(20)) => {}
+            }
+            if let (Some(failure), None) = (running.stats.failure(), full) {
+                // Not acknowledged while it fails, and answered from memory.
+                ensure!(failure.reason.contains("No space left"), "{}", failure.reason);
+                let current = running.live.one(&id, Timestamp::now()).context("in memory")?;
+                ensure!(current.down_bytes_total == next - 1, "{}", current.down_bytes_total);
+                disk.make_room()?;
+                (begun, full) = (Instant::now(), Some(next));
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{:?}", running.stats.failure());
+        }
+        next += 1000;
+    }
+    ensure!(running.stats.failure().is_none());
+    // Housekeeping and readers have the database again as well.
+    let talkers = running.reader.backup().await?;
+    drop(talkers);
+    running.stop().await?;
+    every_number_once(&config(folder.path()).path, next - 1)
+}
+
+fn every_number_once(database: &Path, last: u64) -> anyhow::Result<()> {
+    let connection = duckdb::Connection::open(database)?;
+    let (bytes, samples): (u64, u64) = connection.query_row(
+        "SELECT sum(up_bytes)::UBIGINT, sum(samples)::UBIGINT FROM traffic_by_hour",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    ensure!(samples == last, "{samples} of {last}");
+    ensure!(bytes == last * (last + 1) / 2, "{bytes}");
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What is kept, and that the file stays small while everything comes and goes.
+
+use anyhow::Context;
+use duckdb::Connection;
+use jiff::{SignedDuration, Timestamp};
+use komandorr_collector::{
+    Config,
+    read::{Range, Scope, Step},
+};
+use komandorr_wire::{Outcome, Sample, ServiceId, encode};
+
+use crate::support::{Running, config, sample};
+
+/// A sample every `length` seconds up to now.
+fn up_to_now(agent: &str, count: u64, length: u64) -> Vec<Sample> {
+    let now = Timestamp::now().as_millisecond();
+    let one = |n: u64| {
+        let ended = now - i64::try_from((count - n) * length * 1000).unwrap_or_default();
+        sample(agent, n, ended, length * 1000, n * 1_000_003 % 50_000_017, n * 77_003 % 9_000_011)
+    };
+    (1..=count).map(one).collect()
+}
+
+fn count(database: &std::path::Path, sql: &str) -> anyhow::Result<i64> {
+    Ok(Connection::open(database)?.query_row(sql, [], |row| row.get(0))?)
+}
+
+#[tokio::test]
+async fn the_last_thousand_samples_of_each_service_stay() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = config(folder.path());
+    let running = Running::start(settings.clone(), "UTC")?;
+    for (service, samples) in [("busy", 3000), ("quiet", 700)] {
+        running.store(service, &up_to_now(service, samples, 5)).await?;
+    }
+    assert_eq!(running.live.recent(&ServiceId::new("busy")?).len(), 100, "in memory");
+    running.stop().await?;
+    let of =
+        |service: &str| format!("SELECT count(*) FROM latest_samples WHERE service = '{service}'");
+    assert_eq!(count(&settings.path, &of("busy"))?, 1000);
+    assert_eq!(count(&settings.path, &of("quiet"))?, 700);
+    let oldest = "SELECT min(seq)::BIGINT FROM latest_samples WHERE service = 'busy'";
+    assert_eq!(count(&settings.path, oldest)?, 2001, "the newest stay");
+    // Their volumes stay whole.
+    let samples = "SELECT sum(samples)::BIGINT FROM traffic_by_hour WHERE service = 'busy'";
+    assert_eq!(count(&settings.path, samples)?, 3000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn volumes_go_when_their_time_is_over() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let day = std::time::Duration::from_hours(24);
+    let settings =
+        Config { keep_five_minutes: 2 * day, keep_hours: 5 * day, ..config(folder.path()) };
+    // Ten days, a sample every ten minutes.
+    let running = Running::start(settings.clone(), "UTC")?;
+    running.store("web-1", &up_to_now("a", 1440, 600)).await?;
+    running.stop().await?;
+    // The first round of housekeeping after a start forgets.
+    let running = Running::start(settings.clone(), "UTC")?;
+    running.store("web-1", &up_to_now("b", 1, 1)).await?;
+    running.stop().await?;
+    let age = |table: &str| {
+        format!("SELECT date_diff('hour', min(bucket), now()::TIMESTAMP) FROM {table}")
+    };
+    let ages = [
+        count(&settings.path, &age("five_minute_volume"))?,
+        count(&settings.path, &age("hour_volume"))?,
+    ];
+    assert!((47..=48).contains(&ages[0]), "{ages:?}");
+    assert!((119..=121).contains(&ages[1]), "{ages:?}");
+    // A range that is older than the five minutes is answered from hours.
+    let running = Running::start(settings, "UTC")?;
+    let now = Timestamp::now();
+    let range = Range::new(now - SignedDuration::from_hours(100), now)?;
+    let scope = Scope::One(ServiceId::new("web-1")?);
+    let series = running.reader.history(&scope, range, Step::Hour).await?.remove(0);
+    assert!((100..=101).contains(&series.points.len()), "{}", series.points.len());
+    assert!(series.summary.coverage > 0.99, "{}", series.summary.coverage);
+    assert_eq!(running.reader.finest_step(range), Step::Hour);
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_week_of_fifty_services_leaves_a_file_of_the_size_of_what_is_kept() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let settings = config(folder.path());
+    let running = Running::start(settings.clone(), "UTC")?;
+    // A week at a minute, an hour at a time, all services in turn: the raw
+    // samples are replaced ten times over.
+    let all: Vec<(String, Vec<Sample>)> = (0..50)
+        .map(|n| (format!("service-{n:02}"), up_to_now(&format!("agent-{n}"), 7 * 1440, 60)))
+        .collect();
+    for hour in 0..7 * 24 {
+        let mut waiting = Vec::new();
+        for (service, samples) in &all {
+            let payload = encode(&samples[hour * 60..(hour + 1) * 60]);
+            waiting.push(running.begin(service, vec![payload]).await.context("stopped")?);
+        }
+        for stored in waiting {
+            assert_eq!(stored.await?, [Outcome::Stored]);
+        }
+    }
+    let size = |path: &std::path::Path| std::fs::metadata(path).map(|file| file.len());
+    let live = running.reader.backup().await?.length();
+    running.stop().await?;
+    let file = size(&settings.path)?;
+    assert!(file * 2 <= live * 3, "the file has {file} bytes, what is kept {live}");
+    Ok(())
+}
