@@ -1,9 +1,11 @@
 //! The API: handlers that read parameters, ask, and answer JSON.
 
 pub(crate) mod analytics;
+pub(crate) mod backup;
 pub(crate) mod body;
 pub(crate) mod credentials;
 pub(crate) mod document;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod metrics;
 pub(crate) mod query;

@@ -133,6 +133,10 @@ impl From<ReadError> for Failure {
                 tracing::error!(reason, "the store did not answer");
                 Self::store()
             }
+            ReadError::Export(reason) => {
+                tracing::error!(reason, "an export could not be written");
+                Self::internal()
+            }
         }
     }
 }

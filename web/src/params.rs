@@ -121,12 +121,14 @@ impl Params {
         }
     }
 
-    /// `service=` or `group=`; neither means all.
+    /// `service=`, one or several with commas between, or `group=`; neither
+    /// means all.
     pub(crate) fn scope(&self) -> Result<Scope, Failure> {
-        let group = self.group()?.map(Scope::Group);
-        match (self.service()?.map(Scope::One), group) {
+        let named = self.text("service").map(services).transpose();
+        let named = named.map_err(|reason| Failure::invalid(format!("service: {reason}")))?;
+        match (named, self.group()?.map(Scope::Group)) {
             (Some(_), Some(_)) => Err(Failure::invalid("give either service or group, not both")),
-            (service, group) => Ok(service.or(group).unwrap_or(Scope::All)),
+            (services, group) => Ok(services.or(group).unwrap_or(Scope::All)),
         }
     }
 
@@ -157,19 +159,26 @@ impl Params {
 
     /// `step=raw|5m|1h|1d|1w`.
     pub(crate) fn step(&self) -> Result<Option<Step>, Failure> {
-        Ok(match self.text("step") {
-            None => None,
-            Some("raw") => Some(Step::Raw),
-            Some("5m") => Some(Step::FiveMinutes),
-            Some("1h") => Some(Step::Hour),
-            Some("1d") => Some(Step::Day),
-            Some("1w") => Some(Step::Week),
-            Some(other) => {
-                let message = "step must be raw, 5m, 1h, 1d or 1w, not";
-                return Err(Failure::invalid(format!("{message} \"{}\"", cut(other))));
-            }
-        })
+        let Some(text) = self.text("step") else { return Ok(None) };
+        let named = Step::ALL.into_iter().find(|step| step.word() == text);
+        let wrong = || format!("step must be raw, 5m, 1h, 1d or 1w, not \"{}\"", cut(text));
+        named.map(Some).ok_or_else(|| Failure::invalid(wrong()))
     }
+}
+
+/// One service id, or several with commas between.
+pub(crate) fn services(text: &str) -> Result<Scope, komandorr_wire::InvalidServiceId> {
+    if !text.contains(',') {
+        return ServiceId::new(text).map(Scope::One);
+    }
+    let mut ids = Vec::new();
+    for id in text.split(',') {
+        let id = ServiceId::new(id)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(Scope::Several(ids))
 }
 
 /// The moment some hours before another.
@@ -236,6 +245,17 @@ mod tests {
     fn an_empty_field_of_a_form_counts_as_absent() {
         assert_eq!(params("service=&step=").service().unwrap(), None);
         assert_eq!(params("group=").scope().unwrap(), Scope::All);
+    }
+
+    #[test]
+    fn several_services_stand_with_commas_between() {
+        let id = |text| ServiceId::new(text).unwrap();
+        assert_eq!(params("service=a").scope().unwrap(), Scope::One(id("a")));
+        assert_eq!(
+            params("service=a,b,a").scope().unwrap(),
+            Scope::Several(vec![id("a"), id("b")])
+        );
+        assert!(params("service=a,,b").scope().unwrap_err().message.starts_with("service: "));
     }
 
     proptest::proptest! {

@@ -9,7 +9,9 @@ use axum::{
 };
 use std::{any::Any, time::Duration};
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::RequestBodyTimeoutLayer,
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::NotForContentType},
+    timeout::RequestBodyTimeoutLayer,
 };
 
 use crate::{
@@ -95,6 +97,7 @@ fn api_rows() -> Vec<Row> {
         Row::get("/api/traffic/current", Read, api::traffic::current),
         Row::get("/api/traffic/history", Read, api::traffic::history),
         Row::get("/api/traffic/stream", Read, api::traffic::stream),
+        Row::get("/api/traffic/export", Read, api::export::export),
         Row::get("/api/traffic/analytics/hourly", Read, api::analytics::hourly),
         Row::get("/api/traffic/analytics/weekly", Read, api::analytics::weekly),
         Row::get("/api/services", Read, api::services::list),
@@ -106,6 +109,7 @@ fn api_rows() -> Vec<Row> {
         Row::patch("/api/services/{id}", Manage, api::services::change),
         Row::delete("/api/services/{id}", Manage, api::services::remove),
         Row::post("/api/services/{id}/token", Manage, api::services::rotate),
+        Row::get("/api/backup", Manage, api::backup::backup),
     ]
 }
 
@@ -148,8 +152,15 @@ pub(crate) fn router(site: &Shared) -> Router {
     router
         .layer(from_fn(headers::finish))
         .layer(from_fn_with_state(Shared::clone(site), peer::resolve))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(worth_compressing()))
         .with_state(Shared::clone(site))
+}
+
+/// Databases and Parquet are compressed already.
+fn worth_compressing() -> impl Predicate {
+    DefaultPredicate::new()
+        .and(NotForContentType::const_new("application/octet-stream"))
+        .and(NotForContentType::const_new("application/vnd.apache.parquet"))
 }
 
 async fn nowhere() -> Failure {

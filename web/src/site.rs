@@ -71,6 +71,9 @@ impl Site {
     pub(crate) fn check(&self, scope: &Scope) -> Result<(), Failure> {
         match scope {
             Scope::One(id) => self.service(id.as_str()).map(drop),
+            Scope::Several(ids) => {
+                ids.iter().try_for_each(|id| self.service(id.as_str()).map(drop))
+            }
             Scope::Group(name) => {
                 let services = self.app.registry.services();
                 let known = services.iter().any(|service| service.group.as_ref() == Some(name));

@@ -4,12 +4,13 @@ mod certificates;
 mod chaos;
 mod doors;
 mod home_assistant;
+mod metrics;
 #[path = "../../../collector/tests/it/mosquitto.rs"]
 mod mosquitto;
-mod metrics;
 mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]
 mod rabbitmq;
+mod restore;
 mod start;
 mod support;
 mod whole_path;

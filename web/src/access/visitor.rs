@@ -83,6 +83,10 @@ impl Visitor {
             Scope::All => Ok(Scope::One(own.clone())),
             Scope::One(id) if id == *own => Ok(Scope::One(id)),
             Scope::One(id) => Err(Failure::unknown_service(id.as_str())),
+            Scope::Several(ids) => match ids.iter().find(|id| *id != own) {
+                Some(other) => Err(Failure::unknown_service(other.as_str())),
+                None => Ok(Scope::One(own.clone())),
+            },
             Scope::Group(_) => Err(Failure::forbidden()),
         }
     }
@@ -94,7 +98,7 @@ impl Visitor {
     ) -> Result<Option<ServiceId>, Failure> {
         match self.narrow(service.map_or(Scope::All, Scope::One))? {
             Scope::One(id) => Ok(Some(id)),
-            Scope::All | Scope::Group(_) => Ok(None),
+            Scope::All | Scope::Several(_) | Scope::Group(_) => Ok(None),
         }
     }
 }

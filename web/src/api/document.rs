@@ -16,7 +16,7 @@ use utoipa::{
     },
 };
 
-use super::{analytics, credentials, health, metrics, services, traffic};
+use super::{analytics, backup, credentials, export, health, metrics, services, traffic};
 use crate::{error::ErrorAnswer, etag};
 
 /// Operations in the words of the original, which have errors of their own
@@ -41,6 +41,7 @@ pub(crate) const ORIGINAL: &str = "Original";
         traffic::current,
         traffic::history,
         traffic::stream,
+        export::export,
         analytics::hourly,
         analytics::weekly,
         services::list,
@@ -61,6 +62,7 @@ pub(crate) const ORIGINAL: &str = "Original";
         health::alive,
         health::ready,
         metrics::metrics,
+        backup::backup,
         json,
     ),
     components(schemas(ErrorAnswer)),

@@ -20,7 +20,7 @@ pub(crate) use files::{hours, talkers as talkers_file, week as week_file};
 use super::{Link, Page, Shell, Tab, Visit, render};
 use crate::{
     error::Failure,
-    params::Params,
+    params::{Params, services},
     site::{Shared, Site},
     units::{Rate, Tagged},
 };
@@ -91,9 +91,9 @@ fn scope(params: &Params) -> Result<Scope, Failure> {
     let Some(of) = params.text("of") else { return params.scope() };
     match of.split_once(':') {
         Some(("group", name)) => Ok(Scope::Group(name.to_owned())),
-        Some(("service", id)) => ServiceId::new(id)
-            .map(Scope::One)
-            .map_err(|error| Failure::invalid(format!("of: {error}"))),
+        Some(("service", ids)) => {
+            services(ids).map_err(|error| Failure::invalid(format!("of: {error}")))
+        }
         _ => Err(Failure::invalid("of must be group:NAME or service:ID")),
     }
 }
@@ -103,6 +103,10 @@ fn value(scope: &Scope) -> String {
         Scope::All => String::new(),
         Scope::Group(name) => format!("group:{name}"),
         Scope::One(id) => format!("service:{id}"),
+        Scope::Several(ids) => {
+            let ids: Vec<&str> = ids.iter().map(ServiceId::as_str).collect();
+            format!("service:{}", ids.join(","))
+        }
     }
 }
 
@@ -151,12 +155,14 @@ pub(crate) async fn page(
 }
 
 fn in_words(site: &Site, scope: &Scope) -> String {
+    let name = |id: &ServiceId| {
+        site.app.registry.get(id.as_str()).map_or_else(|| id.to_string(), |s| s.name.clone())
+    };
     match scope {
         Scope::All => "Fleet".into(),
         Scope::Group(name) => format!("Group {name}"),
-        Scope::One(id) => {
-            site.app.registry.get(id.as_str()).map_or_else(|| id.to_string(), |s| s.name.clone())
-        }
+        Scope::One(id) => name(id),
+        Scope::Several(ids) => ids.iter().map(name).collect::<Vec<_>>().join(", "),
     }
 }
 

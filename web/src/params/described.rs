@@ -12,8 +12,11 @@ use utoipa::{
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes")]
 pub(crate) struct ScopeParams {
-    /// Only this service.
-    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "edge-fra-01")]
+    /// Only this service, or these with commas between.
+    #[param(
+        pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(,[A-Za-z0-9][A-Za-z0-9_-]{0,63})*$",
+        example = "edge-fra-01"
+    )]
     service: Option<String>,
     /// Only the services of this group.
     #[param(min_length = 1, max_length = 500, example = "Edge")]

@@ -19,6 +19,7 @@ mod browser;
 mod connections;
 mod dashboard;
 mod errors;
+mod export;
 mod guide;
 mod keyboard;
 mod live;

@@ -55,6 +55,7 @@ pub(super) async fn read(site: &Site, scope: &Scope, range: Range) -> Result<Tal
     let within = |id: &str| match scope {
         Scope::All => true,
         Scope::One(one) => one.as_str() == id,
+        Scope::Several(ids) => ids.iter().any(|one| one.as_str() == id),
         Scope::Group(name) => {
             site.app.registry.get(id).is_some_and(|s| s.group.as_ref() == Some(name))
         }
@@ -62,10 +63,11 @@ pub(super) async fn read(site: &Site, scope: &Scope, range: Range) -> Result<Tal
     let talkers: Vec<_> = all.into_iter().filter(|t| within(t.service.as_str())).collect();
     let sum = talkers.iter().fold(0u64, |sum, talker| sum.saturating_add(talker.volume.total()));
     let all = talkers.len();
+    let shown: Vec<_> = talkers.into_iter().take(SHOWN).collect();
+    let ids = Scope::Several(shown.iter().map(|talker| talker.service.clone()).collect());
+    let summaries = reader.summaries(&ids, range).await?;
     let mut busiest = Vec::new();
-    for talker in talkers.into_iter().take(SHOWN) {
-        let own = Scope::One(talker.service.clone());
-        let summary = reader.summary(&own, range).await?;
+    for (talker, (_, summary)) in shown.into_iter().zip(summaries) {
         let share = percent(talker.volume.total(), sum);
         busiest.push(Figures { talker, share, summary });
     }
