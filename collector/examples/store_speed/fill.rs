@@ -1,0 +1,115 @@
+//! Years of history in seconds: the roll-ups as housekeeping leaves them.
+
+use std::path::Path;
+
+use duckdb::Connection;
+use jiff::{Timestamp, tz::TimeZone};
+use komandorr_collector::{Collector, Config};
+
+const SERVICES: i64 = 1000;
+const DAY_MS: i64 = 86_400_000;
+
+/// Tables with the length of their buckets and of the blocks that they are
+/// sorted by.
+const LEVELS: [(&str, &str, i64, [i64; 2]); 2] = [
+    ("five_minute_volume", "fleet_five_minutes", 300_000, [32 * DAY_MS, DAY_MS]),
+    ("hour_volume", "fleet_hours", 3_600_000, [256 * DAY_MS, 8 * DAY_MS]),
+];
+
+pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
+    let config = Config { path: database.to_owned(), ..Config::default() };
+    drop(Collector::open(config, TimeZone::UTC)?);
+    let connection = Connection::open(database)?;
+    connection.execute_batch("SET preserve_insertion_order = false;")?;
+    connection.execute_batch(&format!(
+        "INSERT INTO service (service_no, id, name, created_at)
+         SELECT nextval('service_no')::INTEGER, 'host-' || i, 'Host ' || i, now()::TIMESTAMP
+         FROM range({SERVICES}) AS t (i)"
+    ))?;
+    let end_ms = Timestamp::now().as_millisecond();
+    let begin_ms = (end_ms - months * 30 * DAY_MS) / DAY_MS * DAY_MS;
+    for (table, fleet, bucket_ms, [long, short]) in LEVELS {
+        let mut from = begin_ms;
+        while from < end_ms {
+            // The next end of a block that is over, the longest that fits.
+            let end = |length: i64| (from / length + 1) * length;
+            let (to, order) = match (end(long), end(short)) {
+                (to, _) if to <= end_ms => (to, "service_no, bucket"),
+                (_, to) if to <= end_ms => (to, "service_no, bucket"),
+                _ => (end_ms / bucket_ms * bucket_ms, "bucket, service_no"),
+            };
+            if to <= from {
+                break;
+            }
+            rows(&connection, table, fleet, bucket_ms, (from, to), order)?;
+            from = to;
+        }
+        for length in [long, short] {
+            let until = end_ms / length * length;
+            connection.execute_batch(&format!(
+                "INSERT INTO sorted_volume VALUES ('{table}', {length}, make_timestamp_ms({until}))"
+            ))?;
+        }
+        connection.execute_batch("CHECKPOINT")?;
+        size(&connection, table, database)?;
+    }
+    Ok(())
+}
+
+/// Each service has a usual speed, from 1 KB/s to 1 MB/s, and three times that
+/// downwards; each bucket is by half above or below it.
+fn rows(
+    connection: &Connection,
+    table: &str,
+    fleet: &str,
+    bucket_ms: i64,
+    (from, to): (i64, i64),
+    order: &str,
+) -> duckdb::Result<()> {
+    let buckets = (to - from) / bucket_ms;
+    let seconds = bucket_ms / 1000;
+    connection.execute_batch(&format!(
+        "INSERT INTO {table}
+         SELECT
+             service_no,
+             make_timestamp_ms({from} + b * {bucket_ms}) AS bucket,
+             (usual * {seconds} * (0.5 + random()))::UBIGINT,
+             (usual * 3 * {seconds} * (0.5 + random()))::UBIGINT,
+             {bucket_ms},
+             (usual * (1.5 + 2 * random()))::UBIGINT,
+             (usual * 3 * (1.5 + 2 * random()))::UBIGINT,
+             {seconds} // 5
+         FROM (
+             SELECT service_no, pow(10, 3 + 3 * (hash(service_no) % 1000) / 1000.0) AS usual
+             FROM service
+         ), range({buckets}) AS t (b)
+         ORDER BY {order};
+         INSERT INTO {fleet}
+         SELECT
+             bucket, count(*), sum(up_bytes), sum(down_bytes), sum(covered_ms),
+             sum(up_bytes::HUGEINT * 1000 // greatest(covered_ms, 1)),
+             sum(down_bytes::HUGEINT * 1000 // greatest(covered_ms, 1))
+         FROM {table}
+         WHERE bucket >= make_timestamp_ms({from}) AND bucket < make_timestamp_ms({to})
+         GROUP BY bucket
+         ORDER BY bucket;"
+    ))
+}
+
+/// What a row takes on disk, by the blocks that its table uses.
+fn size(connection: &Connection, table: &str, database: &Path) -> anyhow::Result<()> {
+    let rows: i64 =
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+    let blocks: i64 = connection.query_row(
+        &format!("SELECT count(DISTINCT block_id) FROM pragma_storage_info('{table}') WHERE block_id >= 0"),
+        [],
+        |row| row.get(0),
+    )?;
+    #[allow(clippy::cast_precision_loss, reason = "a mean")]
+    let bytes = (blocks * 256 * 1024) as f64 / rows.max(1) as f64;
+    println!(
+        "{table}: {rows} rows, {bytes:.1} bytes each; the file has {} bytes",
+        std::fs::metadata(database)?.len()
+    );
+    Ok(())
+}

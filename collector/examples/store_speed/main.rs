@@ -1,0 +1,41 @@
+//! How fast the store is, measured by hand:
+//!
+//! ```text
+//! cargo run -p komandorr-collector --example store_speed -- write FOLDER
+//! cargo run -p komandorr-collector --example store_speed -- fill FOLDER MONTHS
+//! cargo run -p komandorr-collector --example store_speed -- read FOLDER
+//! cargo run -p komandorr-collector --example store_speed -- week FOLDER
+//! ```
+//!
+//! `CARGO_PROFILE_DEV_OPT_LEVEL=3` optimises our own code as a release does,
+//! without compiling DuckDB again.
+#![allow(clippy::print_stdout, reason = "it prints what it measures")]
+
+mod fill;
+mod pages;
+mod running;
+mod week;
+mod write;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let usage = "usage: store_speed write|fill|read|week FOLDER [MONTHS]";
+    let what = arguments.next().context(usage)?;
+    let folder: PathBuf = arguments.next().context(usage)?.into();
+    let database = folder.join("store_speed.duckdb");
+    match what.as_str() {
+        "write" => write::measure(&database).await,
+        "fill" => {
+            let months: i64 = arguments.next().context(usage)?.parse()?;
+            fill::fill(&database, months)
+        }
+        "read" => pages::measure(&database).await,
+        "week" => week::measure(&database).await,
+        _ => anyhow::bail!(usage),
+    }
+}

@@ -1,0 +1,132 @@
+//! What the pages ask, with a year of a thousand services: first after the
+//! opening, and again; and what reading costs the writer.
+
+use std::{path::Path, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use komandorr_collector::{
+    Reader,
+    read::{Calendar, Range, ReadError, Scope, Step},
+};
+use komandorr_wire::ServiceId;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::running::{Running, payload, spread};
+
+/// A page, or one of its questions.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    Dashboard,
+    Service { days: i64, step: Step },
+    Profile { weeks: u32 },
+    Analytics,
+}
+
+const PAGES: [(&str, Ask); 9] = [
+    ("dashboard: the fleet's day, today and this month of all", Ask::Dashboard),
+    ("a service, a day", Ask::Service { days: 1, step: Step::FiveMinutes }),
+    ("a service, a week", Ask::Service { days: 7, step: Step::Hour }),
+    ("a service, a month", Ask::Service { days: 30, step: Step::Hour }),
+    ("a service, four months", Ask::Service { days: 120, step: Step::Day }),
+    ("a service, twelve months", Ask::Service { days: 360, step: Step::Day }),
+    ("hour of the week of the fleet, four weeks", Ask::Profile { weeks: 4 }),
+    ("hour of the week of the fleet, a year", Ask::Profile { weeks: 52 }),
+    ("analytics of the fleet, four weeks", Ask::Analytics),
+];
+
+pub(crate) async fn measure(database: &Path) -> anyhow::Result<()> {
+    for (name, ask) in PAGES {
+        let forgotten = std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok();
+        let begun = Instant::now();
+        let running = Running::open(database)?;
+        let opened = begun.elapsed();
+        let mut times = Vec::new();
+        for round in 0..30 {
+            let begun = Instant::now();
+            question(&running.reader, ask, round).await?;
+            times.push(begun.elapsed());
+        }
+        let first = times.remove(0);
+        let cold = if forgotten { "nothing in the system's cache" } else { "fresh process" };
+        println!(
+            "{name}\n  first {first:.1?} ({cold}; opened in {opened:.1?})\n  again {}",
+            spread(times)
+        );
+        running.stop().await;
+    }
+    beside_the_writer(database).await
+}
+
+async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadError> {
+    let now = Timestamp::now();
+    let last = |days: i64| Range::new(now - SignedDuration::from_hours(24 * days), now);
+    match ask {
+        Ask::Dashboard => {
+            reader.history_sum(&Scope::All, last(1)?, Step::FiveMinutes).await?;
+            reader.running_volumes(now).await?;
+        }
+        Ask::Service { days, step } => {
+            // Each time another service.
+            let id = ServiceId::new(&format!("host-{}", round * 31 % 1000));
+            let Ok(id) = id else { return Ok(()) };
+            let scope = Scope::One(id.clone());
+            reader.history(&scope, last(days)?, step).await?;
+            reader.volumes(&scope, last(13)?, Calendar::Day).await?;
+            reader.interfaces(&id, last(days)?).await?;
+        }
+        Ask::Profile { weeks } => {
+            reader.hour_profile(&Scope::All, weeks, now).await?;
+        }
+        Ask::Analytics => {
+            reader.hour_profile(&Scope::All, 4, now).await?;
+            reader.summary(&Scope::All, last(28)?).await?;
+            reader.volumes(&Scope::All, last(13)?, Calendar::Day).await?;
+            reader.weekly(&Scope::All, 8, now).await?;
+            let talkers = reader.top_talkers(last(28)?, 1000).await?;
+            let ids = talkers.into_iter().take(8).map(|talker| talker.service).collect();
+            reader.summaries(&Scope::Several(ids), last(28)?).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn beside_the_writer(database: &Path) -> anyhow::Result<()> {
+    let running = Running::open(database)?;
+    println!("commits of 1000 samples, nobody reads: {}", spread(commits(&running).await?));
+    let mut readers = JoinSet::new();
+    for reader in 0..2 {
+        let own = running.reader.clone();
+        readers.spawn(async move {
+            for round in (reader..).step_by(2) {
+                for (_, ask) in PAGES {
+                    if question(&own, ask, round).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    println!("the same while two read pages without end: {}", spread(commits(&running).await?));
+    readers.shutdown().await;
+    running.stop().await;
+    Ok(())
+}
+
+async fn commits(running: &Running) -> anyhow::Result<Vec<Duration>> {
+    let run = rand::random::<u64>();
+    let services: Vec<_> = running.registry.services().into_iter().take(50).collect();
+    let mut times = Vec::new();
+    for round in 0..500_u64 {
+        let service = services.get(usize::try_from(round % 50)?).map(|service| service.id.clone());
+        let Some(service) = service else { continue };
+        let first = round / 50 * 1000 + 1;
+        let now = Timestamp::now().as_millisecond();
+        let payload = payload(&format!("{service}-{run:x}"), first..first + 1000, 100, now);
+        times.push(running.commit(&service, payload).await?);
+        sleep(Duration::from_millis(10)).await;
+    }
+    Ok(times)
+}
