@@ -44,8 +44,9 @@ for unit in "${units[@]}"; do
 done
 
 # The server as the unit starts it, with the file that the package brought.
-sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/komandorr.service >"$layers/start"
-KOMANDORR_STORAGE_PATH=/var/lib/komandorr/komandorr.duckdb sh "$layers/start" 2>"$layers/log" &
+start=$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/komandorr.service)
+# shellcheck disable=SC2086 # program and arguments
+KOMANDORR_STORAGE_PATH=/var/lib/komandorr/komandorr.duckdb $start 2>"$layers/log" &
 deadline=$((SECONDS + 60))
 until curl -fs http://127.0.0.1:3000/readyz >/dev/null; do
   ((SECONDS < deadline)) || { cat "$layers/log"; fail "the installed server does not get ready"; }

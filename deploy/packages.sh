@@ -6,22 +6,31 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-target=${CARGO_TARGET_DIR:-target}
+target=$(realpath "${CARGO_TARGET_DIR:-target}")
+packages=$target/debian
+mkdir -p "$packages"
+rm -f "$packages"/*.deb
+
+# What goes into the packages, laid out as cargo-deb looks for it.
+stage=$packages/stage
+rm -rf "$stage"
+mkdir -p "$stage/release"
 if [[ ${1:-} == --no-build ]]; then
-  server=(dev debug) agent=(dev debug)
+  strip -o "$stage/release/komandorr" "$target/debug/komandorr"
+  strip -o "$stage/release/komandorr-agent" "$target/debug/komandorr-agent"
+  options=(--fast)
 else
-  server=(release release) agent=(agent agent)
   cargo build --locked --release -p komandorr
   cargo build --locked --profile agent -p komandorr-agent
+  cp "$target/release/komandorr" "$target/agent/komandorr-agent" "$stage/release/"
+  options=()
 fi
-
 # The server knows both command lines.
-for profile in "${server[1]}" "${agent[1]}"; do
-  "$target/${server[1]}/komandorr" manual "$target/$profile/manual"
-  gzip -9nf "$target/$profile"/manual/*/man1/*.1
-done
+"$stage/release/komandorr" manual "$stage/release/manual"
+gzip -9nf "$stage"/release/manual/*/man1/*.1
 
-mkdir -p "$target/debian"
-rm -f "$target"/debian/*.deb
-cargo deb --locked --no-build --profile "${server[0]}" -p komandorr -o "$target/debian/"
-cargo deb --locked --no-build --profile "${agent[0]}" -p komandorr-agent -o "$target/debian/"
+for package in komandorr komandorr-agent; do
+  # An array that may be empty is an error to old bash, hence the +.
+  CARGO_TARGET_DIR=$stage cargo deb --locked --no-build ${options[@]+"${options[@]}"} -p "$package" -o "$packages/"
+done
+rm -rf "$stage"
