@@ -176,9 +176,11 @@ class Stack:
 
     def check_from_outside(self, url, certificate):
         """The agent's own check, on the way that an agent elsewhere takes."""
-        said = self.compose(
-            "run", "--rm", "--no-deps", "-v", f"{certificate.parent}:/ca:ro",
-            "-e", f"KOMANDORR_URL={url}", "-e", f"KOMANDORR_CA=/ca/{certificate.name}", "agent", "check")
+        said = run(
+            "docker", "run", "--rm", "--network", "host", "--read-only", "--cap-drop", "ALL",
+            "-v", f"{self.name}_tokens:/run/komandorr:ro", "-v", f"{certificate.parent}:/ca:ro",
+            f"komandorr-agent:{self.environment['KOMANDORR_VERSION']}", "check", f"--url={url}", "--interface=lo",
+            f"--service={SERVICE}", "--token-file=/run/komandorr/agent.token", f"--ca=/ca/{certificate.name}")
         assert "stored" in said, said
 
 
@@ -296,6 +298,7 @@ def https_by_caddy(folder):
         place = f"{stack.container('caddy')}:/data/caddy/pki/authorities/local/root.crt"
         until("Caddy has a certificate", lambda: run("docker", "cp", place, str(authority), quiet=True) is not None
               and authority.exists())
+        authority.chmod(0o644)
         trust = ssl.create_default_context(cafile=str(authority))
         ask = lambda path: urllib.request.urlopen(f"https://localhost:{port}{path}", context=trust, timeout=5)
         until("HTTPS answers", lambda: ask("/healthz").status == 200)
@@ -308,10 +311,12 @@ def https_by_caddy(folder):
 
 def tls(folder):
     port, certificate = free_port(), folder / "cert.pem"
+    # A certificate that may sign others is none for a server.
+    (folder / "openssl.conf").write_text(
+        "[req]\ndistinguished_name = name\nx509_extensions = server\n[name]\n"
+        "[server]\nbasicConstraints = critical, CA:FALSE\nsubjectAltName = DNS:localhost\n")
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-        "-keyout", str(folder / "key.pem"), "-out", str(certificate))
-    folder.chmod(0o755)
+        "-subj", "/CN=localhost", "-config", str(folder / "openssl.conf"), "-keyout", str(folder / "key.pem"), "-out", str(certificate))
     (folder / "key.pem").chmod(0o644)
     with Stack("compose.yaml", "deploy/compose/tls.yaml", KOMANDORR_CERTS=str(folder),
                KOMANDORR_MQTTS_PORT=str(port)) as stack:
@@ -338,6 +343,8 @@ def main():
     look_at_images("test")
     for part in (whole_life, https_by_caddy, tls, another_broker):
         with tempfile.TemporaryDirectory() as folder:
+            # Containers look into it as a user of their own.
+            Path(folder).chmod(0o755)
             part(Path(folder))
     say(f"all is well after {time.monotonic() - began:.0f} s")
 
