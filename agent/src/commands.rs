@@ -1,10 +1,7 @@
-//! What the program does besides running: listing interfaces, checking,
-//! and telling its health.
+//! What the program does besides running: listing interfaces and checking.
 
 mod check;
-mod health;
 mod interfaces;
 
 pub use check::check;
-pub use health::health;
 pub use interfaces::{interfaces, table};

@@ -209,14 +209,7 @@ impl Agent {
         self.until(FAREWELL, |agent| !agent.sender.is_waiting()).await;
         self.sender.disconnect();
         self.until(FAREWELL, |_| false).await;
-        let total = self.spool.ledger().total;
-        tracing::info!(
-            waiting = self.spool.waiting().len(),
-            seq = self.spool.seq(),
-            up_total = total.up,
-            down_total = total.down,
-            "agent stopped"
-        );
+        tracing::info!(waiting = self.spool.waiting().len(), "agent stopped");
         self.spool.close().context("cannot write the last state to the spool")
     }
 

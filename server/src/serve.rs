@@ -50,13 +50,11 @@ impl Listeners {
 
 /// Runs the server until a signal.
 pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let manager = komandorr_agent::Notify::from_environment();
     until_signalled(async |stop| {
         let listeners = Listeners::bind(&settings).await?;
         let server = Server::start(&settings, listeners)?;
         let scheme = if settings.site_certificate().is_some() { "https" } else { "http" };
         tracing::info!("the site is at {scheme}://{}", server.http);
-        manager.ready();
         server.run(stop).await
     })
     .await
@@ -125,7 +123,7 @@ impl Server {
                 let source = source.clone();
                 Arc::new(move || source.figures())
             },
-            agent_url: source.agent_url(),
+            agent_url: source.agent_url(http),
         };
         if let Some(tls) = listeners.http_tls {
             let stop = stops.site.clone();

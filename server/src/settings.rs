@@ -1,5 +1,7 @@
 //! All settings together, and what is impossible among them.
 
+mod access;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,11 +11,11 @@ use anyhow::{Context, ensure};
 use jiff::tz::TimeZone;
 use komandorr_broker::Tls;
 use komandorr_collector::BrokerUrl;
-use komandorr_config::{Secret, logging};
-use komandorr_wire::ServiceId;
+use komandorr_config::logging;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::{credentials::check_password, home_assistant};
+use crate::home_assistant;
+use access::{Access, Admin};
 
 /// Everything that `komandorr.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -75,66 +77,6 @@ impl Default for Mqtt {
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
         }
-    }
-}
-
-/// Section `[access]`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Access {
-    pub(crate) trust_loopback: bool,
-    pub(crate) agent_token_files: TokenFiles,
-}
-
-impl Default for Access {
-    fn default() -> Self {
-        Self { trust_loopback: true, agent_token_files: TokenFiles::default() }
-    }
-}
-
-/// Services with the files that their agents' tokens are written to.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct TokenFiles(pub(crate) Vec<(ServiceId, PathBuf)>);
-
-impl<'de> Deserialize<'de> for TokenFiles {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let one = |part: &str| {
-            let (id, file) = part
-                .split_once('=')
-                .ok_or_else(|| D::Error::custom(format!("\"{part}\" is not ID=FILE")))?;
-            let id = ServiceId::new(id.trim()).map_err(D::Error::custom)?;
-            Ok((id, PathBuf::from(file.trim())))
-        };
-        parts.map(one).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// Section `[admin]`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Admin {
-    password: Secret,
-    password_file: PathBuf,
-}
-
-impl Admin {
-    /// The administrator's password, where the settings give it.
-    pub(crate) fn password(&self) -> anyhow::Result<Option<Secret>> {
-        if !self.password.is_empty() {
-            check_password(&self.password, "admin.password")?;
-            return Ok(Some(self.password.clone()));
-        }
-        let path = &self.password_file;
-        if path.as_os_str().is_empty() {
-            return Ok(None);
-        }
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read admin.password_file {}", path.display()))?;
-        let password = Secret::new(text.trim_end_matches(['\r', '\n']));
-        check_password(&password, "the password in admin.password_file")?;
-        Ok(Some(password))
     }
 }
 
@@ -251,7 +193,7 @@ fn unless_empty<'de, D: Deserializer<'de>>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use komandorr_config::{DEFAULT_FILE, Sources, load};
 
     use super::*;
@@ -265,7 +207,7 @@ mod tests {
         DEFAULT_FILE.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    fn loaded(text: &str) -> anyhow::Result<Settings> {
+    pub(crate) fn loaded(text: &str) -> anyhow::Result<Settings> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(&file, text)?;
         Ok(load(&Sources { file: Some(file.path().into()), ..Sources::default() })?)
@@ -335,35 +277,6 @@ mod tests {
         assert!(!trusts("[mqtt]\ntls_listen = \"192.0.2.1:8883\""));
         assert!(!trusts("[http]\ntrusted_proxies = \"127.0.0.1\""));
         assert!(!trusts("[access]\ntrust_loopback = false"));
-    }
-
-    #[test]
-    fn a_password_that_cannot_be_is_refused_and_never_shown() {
-        let of = |text: &str| loaded(text).and_then(|settings| settings.check().map(|()| settings));
-        for wrong in ["[admin]\npassword = \"hunter2\"", "[admin]\npassword = 1234567"] {
-            let error = of(wrong).unwrap_err().to_string();
-            assert!(error.contains("admin.password must have 8"), "{error}");
-            assert!(!error.contains("hunter2") && !error.contains("1234567"), "{error}");
-        }
-        let missing = of("[admin]\npassword_file = \"/no/such/file\"").unwrap_err().to_string();
-        assert!(missing.contains("admin.password_file /no/such/file"), "{missing}");
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, " with spaces \n").unwrap();
-        let settings = of(&format!("[admin]\npassword_file = \"{}\"", file.path().display()));
-        let password = settings.unwrap().admin.password().unwrap().unwrap();
-        assert_eq!(password.expose(), " with spaces ");
-    }
-
-    #[test]
-    fn token_files_are_ids_with_paths() {
-        let files = |text: &str| loaded(&format!("[access]\nagent_token_files = \"{text}\""));
-        let two = files("edge-1=/run/a, host = /run/b").unwrap().access.agent_token_files.0;
-        let shown: Vec<_> = two.iter().map(|(id, p)| format!("{id} {}", p.display())).collect();
-        assert_eq!(shown, ["edge-1 /run/a", "host /run/b"]);
-        for wrong in ["edge-1", "a/b=/run/x"] {
-            let error = files(wrong).unwrap_err().to_string();
-            assert!(error.contains("access.agent_token_files"), "{error}");
-        }
     }
 
     #[test]

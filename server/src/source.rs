@@ -128,11 +128,19 @@ impl Source {
         }
     }
 
-    /// Where agents publish to.
-    pub(crate) fn agent_url(&self) -> String {
+    /// Where agents publish to; empty: where the site is, through its port.
+    /// `site`: the site's own listener.
+    pub(crate) fn agent_url(&self, site: SocketAddr) -> String {
         match self {
-            Self::Embedded { address, .. } => format!("mqtt://{address}"),
             Self::Other { intake, .. } => intake.url().to_string(),
+            // An address that leads nowhere from elsewhere, or only here.
+            Self::Embedded { address, .. }
+                if address.ip().is_unspecified()
+                    || (address.ip().is_loopback() && !site.ip().is_loopback()) =>
+            {
+                String::new()
+            }
+            Self::Embedded { address, .. } => format!("mqtt://{address}"),
         }
     }
 

@@ -153,7 +153,10 @@ function refresh() {
   }
   refreshed = Date.now();
   fetch(location.href, { headers: { accept: "text/html" } })
-    .then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
+    .then((answer) => {
+      if (answer.redirected) location.reload(); // logged out elsewhere
+      return answer.ok && !answer.redirected ? answer.text() : Promise.reject(answer.status);
+    })
     .then((html) => {
       const page = new DOMParser().parseFromString(html, "text/html");
       morph(main, page.getElementById("main"));

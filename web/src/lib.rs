@@ -145,7 +145,7 @@ pub struct App {
     /// Figures of the server's other parts, for `/metrics`.
     pub figures: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
     /// Address that agents on other hosts would be given, such as
-    /// `mqtt://127.0.0.1:1883`: stands in the ready-made commands.
+    /// `mqtt://127.0.0.1:1883`: stands in the ready-made commands. Empty: the site's own.
     pub agent_url: String,
 }
 

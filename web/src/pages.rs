@@ -1,6 +1,7 @@
 //! The pages: one module and one template struct each. Handlers decide,
 //! templates print.
 
+pub(crate) mod access;
 pub(crate) mod add;
 pub(crate) mod analytics;
 pub(crate) mod card;
@@ -37,6 +38,7 @@ pub(crate) enum Tab {
     Dashboard,
     Analytics,
     Pipeline,
+    Access,
 }
 
 /// What the frame around every page needs.
@@ -47,6 +49,8 @@ pub(crate) struct Shell {
     pub(crate) theme: Option<&'static str>,
     /// Whether a browser is logged in, which can sign out.
     pub(crate) session: bool,
+    /// Without the ways to other pages, for whoever is not in yet.
+    pub(crate) bare: bool,
     /// Where the theme's form comes back to.
     pub(crate) back: String,
     /// Time of the page on the site's clock.
@@ -85,6 +89,7 @@ impl Shell {
             tab,
             theme: Theme::of(visit.headers).map(Theme::as_str),
             session: session::of(site, visit.headers).is_some(),
+            bare: false,
             back,
             at: site.clock.time(now),
             date: site.clock.date(now),
@@ -104,10 +109,11 @@ impl Shell {
 }
 
 /// The main pages, where they lie and what they are called.
-pub(crate) const TABS: [(Tab, &str, &str); 3] = [
+pub(crate) const TABS: [(Tab, &str, &str); 4] = [
     (Tab::Dashboard, "/", "Dashboard"),
     (Tab::Analytics, "/analytics", "Analytics"),
     (Tab::Pipeline, "/status", "Pipeline"),
+    (Tab::Access, "/access", "Access"),
 ];
 
 /// Renders a page's template.

@@ -115,7 +115,16 @@ fn api_rows() -> Vec<Row> {
 
 fn credential_rows() -> Vec<Row> {
     use api::credentials as api;
+    use pages::access as page;
     vec![
+        Row::get("/access", Manage, page::page),
+        Row::post("/access/readers", Manage, page::create_reader),
+        Row::post("/access/readers/remove", Manage, page::remove_reader),
+        Row::post("/access/tokens", Manage, page::create_script),
+        Row::post("/access/tokens/remove", Manage, page::remove_script),
+        Row::post("/access/sessions/end", Manage, page::end_session),
+        Row::post("/access/sessions/end-all", Manage, page::end_all_sessions),
+        Row::post("/access/password", Manage, page::set_password),
         Row::get("/api/readers", Manage, api::readers),
         Row::post("/api/readers", Manage, api::create_reader),
         Row::get("/api/readers/", Manage, api::readers),

@@ -7,10 +7,12 @@ mod home_assistant;
 mod metrics;
 #[path = "../../../collector/tests/it/mosquitto.rs"]
 mod mosquitto;
+mod operator;
 mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]
 mod rabbitmq;
 mod restore;
+mod site_tls;
 mod start;
 mod support;
 mod whole_path;

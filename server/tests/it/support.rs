@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use komandorr_wire::topic;
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader, Lines},
@@ -153,20 +153,47 @@ impl Server {
 
     /// Publishes to a service's topic and waits for the PUBACK.
     pub(crate) async fn publish(&self, service: &str, payload: Vec<u8>) -> anyhow::Result<()> {
+        self.publish_with(service, None, payload).await
+    }
+
+    /// The same with the service's token.
+    pub(crate) async fn publish_as(
+        &self,
+        service: &str,
+        token: &str,
+        payload: Vec<u8>,
+    ) -> anyhow::Result<()> {
+        self.publish_with(service, Some(token), payload).await
+    }
+
+    async fn publish_with(
+        &self,
+        service: &str,
+        token: Option<&str>,
+        payload: Vec<u8>,
+    ) -> anyhow::Result<()> {
+        let mut connection = self.open(token.map(|token| (service, token)));
+        let topic = topic::traffic(&service.parse()?);
+        connection.client.publish(topic, QoS::AtLeastOnce, false, payload).await?;
+        connection.until(|packet| matches!(packet, Packet::PubAck(_))).await.context("no PUBACK")
+    }
+
+    /// An MQTT connection that was let in.
+    pub(crate) async fn connect(&self, name: &str, token: &str) -> anyhow::Result<Connection> {
+        let mut connection = self.open(Some((name, token)));
+        connection.until(|packet| matches!(packet, Packet::ConnAck(_))).await?;
+        Ok(connection)
+    }
+
+    fn open(&self, credential: Option<(&str, &str)>) -> Connection {
         let name = format!("test-{}", rand::random::<u64>());
         let mut options = MqttOptions::new(name, self.mqtt.0.clone(), self.mqtt.1);
         options.set_keep_alive(Duration::from_secs(30));
-        let (client, mut events) = AsyncClient::new(options, 10);
-        let topic = topic::traffic(&service.parse()?);
-        client.publish(topic, QoS::AtLeastOnce, false, payload).await?;
-        let acknowledged = async {
-            loop {
-                if let Event::Incoming(Packet::PubAck(_)) = events.poll().await? {
-                    return anyhow::Ok(());
-                }
-            }
-        };
-        timeout(PATIENCE, acknowledged).await.context("no PUBACK")?
+        if let Some((name, token)) = credential {
+            options.set_credentials(name, token);
+        }
+        let (client, events) = AsyncClient::new(options, 10);
+        Connection { client, events }
     }
 
     pub(crate) fn signal(&self, name: &str) -> anyhow::Result<()> {
@@ -179,6 +206,33 @@ impl Server {
     /// Waits for the end of the process.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         Ok(timeout(PATIENCE, self.child.wait()).await.context("it does not stop")??)
+    }
+}
+
+/// An MQTT client of the server.
+pub(crate) struct Connection {
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+impl Connection {
+    async fn until(&mut self, wanted: impl Fn(&Packet) -> bool) -> anyhow::Result<()> {
+        let come = async {
+            loop {
+                if let Event::Incoming(packet) = self.events.poll().await?
+                    && wanted(&packet)
+                {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        timeout(PATIENCE, come).await?
+    }
+
+    /// Waits until the server has closed it.
+    pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
+        let closed = async { while self.events.poll().await.is_ok() {} };
+        timeout(PATIENCE, closed).await.context("the connection stays open")
     }
 }
 

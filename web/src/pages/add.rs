@@ -132,10 +132,15 @@ pub(crate) fn arrival(id: &ServiceId, arrived: bool) -> String {
 pub(crate) fn commands(site: &Site, headers: &HeaderMap, id: &ServiceId, token: &str) -> Commands {
     // Agents reach the broker where this visitor reaches the site, unless the
     // server knows better.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let url = match (site.app.agent_url.as_str(), host) {
-        ("", Some(host)) => format!("http://{host}"),
-        (url, _) => url.to_owned(),
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let here = || {
+        let origin = text(header::ORIGIN).filter(|origin| origin.starts_with("http"));
+        let host = || Some(format!("http://{}", text(header::HOST)?));
+        origin.map(str::to_owned).or_else(host).unwrap_or_default()
+    };
+    let url = match site.app.agent_url.as_str() {
+        "" => here(),
+        url => url.to_owned(),
     };
     let settings = format!("KOMANDORR_URL={url}\nKOMANDORR_SERVICE={id}\nKOMANDORR_TOKEN={token}");
     let indented = settings.replace('=', ": ").replace('\n', "\n      ");

@@ -10,7 +10,7 @@ use axum::{
 use komandorr_collector::registry::ADMIN;
 use serde::Deserialize;
 
-use super::{Page, Shell, Visit, render};
+use super::{Link, Page, Shell, Visit, render};
 use crate::{
     access::{Visitor, password, session},
     error::Failure,
@@ -61,9 +61,10 @@ pub(crate) async fn page(
 
 fn show(visit: &Visit<'_>, form: Form) -> Page {
     let mut shell = Shell::new(visit, "Log in", None);
-    // Nothing of it is live for whoever is not in yet.
+    shell.bare = true;
     shell.stream = String::new();
-    shell.back = "/login".into();
+    // The form answers under the same address as it is asked for.
+    shell.back = Link::to("/login").with("next", &form.next).to_string();
     render(&LoginPage { shell, form })
 }
 

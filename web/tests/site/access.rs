@@ -60,10 +60,17 @@ fn client() -> Result<Client> {
     Ok(Client::builder().redirect(Policy::none()).build()?)
 }
 
+/// A route's path with something in the place of its parameter.
+fn filled(path: &str, parameter: &str) -> String {
+    match (path.split_once('{'), path.split_once('}')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}{parameter}{after}"),
+        _ => path.to_owned(),
+    }
+}
+
 /// A request of a route for one service.
 fn request(client: &Client, stage: &Stage, route: &Route, id: &str) -> RequestBuilder {
-    let path = route.path.replace("{id}", id).replace("{name}", id);
-    client.request(route.method.clone(), stage.url(&path))
+    client.request(route.method.clone(), stage.url(&filled(route.path, id)))
 }
 
 fn with(request: RequestBuilder, token: Option<&str>) -> RequestBuilder {
@@ -94,6 +101,11 @@ async fn every_route_and_method_lets_in_whoever_may_and_nobody_else() -> Result<
             let answer = with(request, token.as_deref()).send().await?;
             let status = answer.status();
             assert!(turned_away(&answer), "{who}: {} {}: {status}", route.method, route.path);
+            if route.method == Method::GET {
+                let head = client.head(stage.url(&filled(route.path, "web-1")));
+                let head = with(head, token.as_deref()).send().await?;
+                assert!(turned_away(&head), "{who}: HEAD {}: {}", route.path, head.status());
+            }
         }
     }
     assert_eq!(stage.registry.services(), before, "nobody of these could change anything");
@@ -105,7 +117,9 @@ async fn every_route_and_method_lets_in_whoever_may_and_nobody_else() -> Result<
             let request = request(&client, &stage, route, id);
             let answer = with(request, token.as_deref()).send().await?;
             let status = answer.status();
-            let served = !turned_away(&answer) && status != StatusCode::INTERNAL_SERVER_ERROR;
+            // Signing out leads to the login by itself.
+            let away = turned_away(&answer) && route.path != "/logout";
+            let served = !away && status != StatusCode::INTERNAL_SERVER_ERROR;
             assert!(served, "{who}: {} {}: {status}", route.method, route.path);
         }
     }
@@ -120,7 +134,7 @@ async fn a_reader_of_one_service_learns_nothing_of_another() -> Result<()> {
     let token = everybody.token("a reader of db-1");
     for route in routes().iter().filter(|route| route.needs == Needs::Read) {
         for query in ["", "?service=web-1", "?group=x", "?view=service&service=web-1"] {
-            let path = route.path.replace("{id}", "web-1").replace("{service_id}", "web-1");
+            let path = filled(route.path, "web-1");
             let asked = client.request(route.method.clone(), stage.url(&format!("{path}{query}")));
             let answer = with(asked, token).send().await?;
             let status = answer.status();
@@ -133,13 +147,6 @@ async fn a_reader_of_one_service_learns_nothing_of_another() -> Result<()> {
             let text = String::from_utf8_lossy(&first);
             assert!(status.is_success(), "{path}{query}: {status}");
             assert!(!text.contains("web-1"), "{path}{query}: {text}");
-            assert!(
-                query.contains("web-1")
-                    || text.len() < 4
-                    || text.contains("db-1")
-                    || !text.contains("service\":"),
-                "{path}{query}: {text}"
-            );
         }
     }
     stage.close().await?;

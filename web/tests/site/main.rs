@@ -23,6 +23,7 @@ mod export;
 mod guide;
 mod keyboard;
 mod live;
+mod login;
 mod media;
 mod pages;
 mod raw;

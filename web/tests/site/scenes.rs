@@ -66,7 +66,7 @@ const ENTER: &str = "\u{e007}";
 const PASSWORD: &str = "correct horse battery";
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 40] = [
+pub(crate) const SCENES: [Scene; 43] = [
     scene("dashboard", Busy, "/", Look),
     scene("dashboard-by-month", Busy, "/?sort=month", Look),
     scene("dashboard-group", Busy, "/?group=Core", Look),
@@ -119,6 +119,9 @@ pub(crate) const SCENES: [Scene; 40] = [
     scene("analytics-young", Young, "/analytics", Look),
     scene("store-broken", Broken, "/services/edge-fra-01", Look),
     scene("server-broken", Broken, "/status", Look),
+    scene("access", Busy, "/access", Look),
+    scene("access-made", Busy, "/access", Fill(&[("#r-n", "home-assistant")], ".cmd")),
+    scene("access-wrong", Busy, "/access", Fill(&[("#t-n", "-")], "#e-t")),
     scene("login", Locked, "/login", Look),
     scene("login-wrong", Locked, "/login", Fill(&[("#l-p", "guessed")], "#e-l")),
     scene("logged-in", Locked, "/login", Fill(&[("#l-p", PASSWORD)], ".card")),

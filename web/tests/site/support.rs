@@ -56,6 +56,16 @@ impl Stage {
         Self::at("127.0.0.1:0".parse()?, change).await
     }
 
+    /// The same with other settings.
+    pub(crate) async fn configured(
+        change: impl FnOnce(&mut App),
+        configure: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
+        let mut settings = Config::default();
+        configure(&mut settings);
+        Self::over(tempfile::tempdir()?, "127.0.0.1:0".parse()?, settings, change).await
+    }
+
     /// The same on a given address.
     pub(crate) async fn at(address: SocketAddr, change: impl FnOnce(&mut App)) -> Result<Self> {
         Self::over(tempfile::tempdir()?, address, Config::default(), change).await
