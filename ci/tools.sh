@@ -7,11 +7,13 @@ python_tools="$tools_dir/python/bin"
 export PATH="$tools_dir/bin:$PATH:/usr/sbin:/sbin"
 
 nextest_version=0.9.143
+cargo_deb_version=3.8.0
 # Program and the Debian package that brings it.
 programs=(
   "${CXX:-c++} g++" "chromium chromium" "chromedriver chromium-driver" "mosquitto mosquitto"
   "mosquitto_pub mosquitto-clients" "rabbitmq-server rabbitmq-server" "promtool prometheus"
   "curl curl" "jq jq" "ip iproute2" "openssl openssl" "python3 python3"
+  "node nodejs" "debootstrap debootstrap" "dpkg-shlibdeps dpkg-dev" "systemd-analyze systemd"
 )
 
 tools() {
@@ -19,6 +21,7 @@ tools() {
   debian_packages
   python_packages
   nextest
+  cargo_deb
   if [[ $EUID -ne 0 ]]; then
     echo "note: the tests that need network namespaces only run as root, and you are not root"
   fi
@@ -43,6 +46,8 @@ missing_packages() {
     read -r program package <<<"$entry"
     command -v "$program" >/dev/null || echo "$package"
   done
+  # A library of Node, which a page of the documents uses.
+  [[ -d /usr/share/nodejs/mqtt ]] || echo node-mqtt
   # Debian splits Python's own modules.
   ! command -v python3 >/dev/null || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
@@ -100,5 +105,15 @@ nextest() {
   echo "installing cargo-nextest $nextest_version"
   cargo install --locked --quiet --version "$nextest_version" --root "$tools_dir" \
     --target-dir "$tools_dir/build" cargo-nextest
+  rm -rf "$tools_dir/build"
+}
+
+# Quick rather than small: it packs two programs.
+cargo_deb() {
+  command -v cargo-deb >/dev/null && return
+  echo "installing cargo-deb $cargo_deb_version"
+  CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install --locked --quiet --version "$cargo_deb_version" --root "$tools_dir" \
+    --target-dir "$tools_dir/build" cargo-deb
   rm -rf "$tools_dir/build"
 }

@@ -33,6 +33,8 @@ pub enum Command {
     Interfaces,
     /// Try interface, name, connection, credential and one stored sample
     Check,
+    /// Tell whether the agent of this state directory measures (exit code 0), for health checks
+    Health,
 }
 
 /// Settings, by flag or variable.
@@ -105,6 +107,11 @@ impl Options {
         Selection::parse(&self.interface)
     }
 
+    /// Where the agent's state lives.
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(default_state_dir)
+    }
+
     /// The agent's settings, or what is wrong with them.
     pub fn config(&self) -> Result<Config, clap::Error> {
         let usage = |text: String| {
@@ -119,8 +126,7 @@ impl Options {
             Some(text) => ServiceId::new(text).map_err(|e| usage(format!("--service: {e}")))?,
             None => ServiceId::from_host_name(&sysinfo::System::host_name().unwrap_or_default()),
         };
-        let state_dir = self.state_dir.clone().unwrap_or_else(default_state_dir);
-        let mut config = Config::new(url, service, state_dir);
+        let mut config = Config::new(url, service, self.state_dir());
         config.token = match (&self.token, &self.token_file) {
             (Some(token), _) => Some(Token::Value(token.clone())),
             (None, Some(path)) => Some(Token::File(path.clone())),

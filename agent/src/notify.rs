@@ -1,4 +1,4 @@
-//! Telling systemd that the agent is ready, alive and stopping.
+//! Telling systemd that a program is ready, alive and stopping.
 
 use std::time::Duration;
 
@@ -37,17 +37,17 @@ impl Notify {
         self.watchdog.map(|watchdog| watchdog / 2)
     }
 
-    /// The agent has started.
+    /// The program has started.
     pub fn ready(&self) {
         self.send("READY=1");
     }
 
-    /// The agent's loop turns.
+    /// The program's loop turns.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }
 
-    /// The agent ends in order.
+    /// The program ends in order.
     pub fn stopping(&self) {
         self.send("STOPPING=1");
     }

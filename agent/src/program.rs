@@ -63,6 +63,9 @@ fn begin() -> Result<(), Failure> {
             let check = commands::check(&config, &mut *source, &mut out);
             Ok(runtime()?.block_on(check)?)
         }
+        Some(Command::Health) => {
+            Ok(commands::health(&options.state_dir(), options.interval, &mut out)?)
+        }
         None => agent(&options),
     }
 }

@@ -209,7 +209,14 @@ impl Agent {
         self.until(FAREWELL, |agent| !agent.sender.is_waiting()).await;
         self.sender.disconnect();
         self.until(FAREWELL, |_| false).await;
-        tracing::info!(waiting = self.spool.waiting().len(), "agent stopped");
+        let total = self.spool.ledger().total;
+        tracing::info!(
+            waiting = self.spool.waiting().len(),
+            seq = self.spool.seq(),
+            up_total = total.up,
+            down_total = total.down,
+            "agent stopped"
+        );
         self.spool.close().context("cannot write the last state to the spool")
     }
 

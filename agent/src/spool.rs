@@ -20,7 +20,8 @@ use std::{
     collections::VecDeque,
     fs::{self, File},
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -75,6 +76,12 @@ pub struct Appended {
     pub newest: Option<Newest>,
     /// Waiting samples that had to go because the spool was full.
     pub dropped: u64,
+}
+
+/// When the spool in `dir` was last written to; nothing where there is none.
+/// Asks the files alone, and so may ask while an agent runs there.
+pub fn last_written(dir: &Path) -> io::Result<Option<SystemTime>> {
+    Segment::list(dir)?.last().map(Segment::written).transpose()
 }
 
 /// A sample that was just stored.

@@ -39,6 +39,12 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Operator(operator::Command),
+    /// Writes manual pages and shell completions of both programs, for packages.
+    #[command(hide = true)]
+    Manual {
+        /// Folder that they are written to.
+        dir: PathBuf,
+    },
 }
 
 impl Cli {

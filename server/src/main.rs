@@ -7,6 +7,7 @@ mod credentials;
 mod demo;
 mod home_assistant;
 mod listen;
+mod manual;
 mod mqtt_door;
 mod operator;
 mod serve;
@@ -52,6 +53,7 @@ fn begin(cli: &Cli) -> anyhow::Result<()> {
         None | Some(Command::Serve) => runtime.block_on(serve::serve(settings)),
         Some(Command::Demo { simulate }) => runtime.block_on(demo::demo(settings, *simulate)),
         Some(Command::Operator(_)) => Ok(()),
+        Some(Command::Manual { dir }) => manual::write(dir),
     };
     // A query may still hold a thread of the pool; it changes nothing.
     runtime.shutdown_background();

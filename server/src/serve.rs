@@ -50,11 +50,13 @@ impl Listeners {
 
 /// Runs the server until a signal.
 pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let manager = komandorr_agent::Notify::from_environment();
     until_signalled(async |stop| {
         let listeners = Listeners::bind(&settings).await?;
         let server = Server::start(&settings, listeners)?;
         let scheme = if settings.site_certificate().is_some() { "https" } else { "http" };
         tracing::info!("the site is at {scheme}://{}", server.http);
+        manager.ready();
         server.run(stop).await
     })
     .await

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use super::{
@@ -46,6 +47,11 @@ impl Segment {
         }
         found.sort_by_key(|segment| segment.id);
         Ok(found)
+    }
+
+    /// When its file was last written.
+    pub(super) fn written(&self) -> io::Result<SystemTime> {
+        fs::metadata(&self.path)?.modified()
     }
 
     /// Makes the file with its first bytes: there at once or not at all.

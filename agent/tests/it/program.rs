@@ -77,6 +77,31 @@ fn a_check_names_the_step_that_fails() -> Result<()> {
 }
 
 #[tokio::test]
+async fn health_is_a_sample_of_late_and_needs_no_server() -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let dir = format!("--state-dir={}", state.path().display());
+    let health = || agent(&["health", "--interval=1", &dir]);
+    assert!(complaint(&health()?).contains("no agent has ever used"));
+
+    let running = Process::start(
+        Command::new(PROGRAM)
+            .args(["--url=mqtt://127.0.0.1:1", "--interface=lo", "--interval=1", &dir])
+            .env_clear()
+            .stderr(Stdio::null()),
+    )?;
+    until("the agent measures", || health().is_ok_and(|out| out.status.success())).await?;
+    running.stop("KILL")?;
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    for file in std::fs::read_dir(state.path())? {
+        std::fs::File::options().append(true).open(file?.path())?.set_modified(long_ago)?;
+    }
+    let out = health()?;
+    assert_eq!(out.status.code(), Some(1));
+    assert!(complaint(&out).contains("s old: no agent runs there"), "{out:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_checks_sample_tells_no_interval() -> Result<()> {
     let (broker, state) = (Broker::start(|_, _| Answer::Store).await?, tempfile::tempdir()?);
     let config = config(&broker.url, state.path())?;

@@ -1,9 +1,11 @@
 //! Starting and stopping: what is wrong is said in one line, and the exit code
 //! tells it to scripts.
 
-use std::{net::TcpListener, path::Path};
+use std::{net::TcpListener, path::Path, process::Stdio};
 
-use crate::support::{Server, complaint, run};
+use tokio::{net::UnixDatagram, time::timeout};
+
+use crate::support::{PATIENCE, Server, complaint, komandorr, run};
 
 /// Starts on free ports with one setting that cannot be; what it says of it.
 async fn refused(setting: &str, folder: &Path) -> anyhow::Result<String> {
@@ -91,5 +93,23 @@ async fn both_signals_stop_cleanly_and_at_once() -> anyhow::Result<()> {
         assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
         drop(stream);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_service_manager_is_told_when_it_is_ready() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let socket = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&socket)?;
+    let server =
+        komandorr(&["--set", "http.listen=127.0.0.1:0", "--set", "mqtt.listen=127.0.0.1:0"])
+            .current_dir(folder.path())
+            .env("NOTIFY_SOCKET", &socket)
+            .stderr(Stdio::null())
+            .spawn()?;
+    let mut told = [0; 64];
+    let length = timeout(PATIENCE, manager.recv(&mut told)).await??;
+    assert_eq!(&told[..length], b"READY=1");
+    drop(server);
     Ok(())
 }
