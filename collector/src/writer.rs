@@ -156,10 +156,11 @@ impl Writer {
         loop {
             let begun = Instant::now();
             // Where DuckDB gave up in a commit, it may be there all the same.
-            match self.lane.with(|connection| match doubt && append::is_there(connection, batch)? {
-                true => Ok(()),
-                false => append::commit(connection, batch),
-            }) {
+            let written = self.lane.with(|connection| {
+                let there = doubt && append::is_there(connection, batch)?;
+                if there { Ok(()) } else { append::commit(connection, batch) }
+            });
+            match written {
                 Ok(()) => {
                     let took = begun.elapsed();
                     if self.stats.committed(batch.rows.len(), batch.repeated, took) {

@@ -34,8 +34,7 @@ pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
             // The next end of a block that is over, the longest that fits.
             let end = |length: i64| (from / length + 1) * length;
             let (to, order) = match (end(long), end(short)) {
-                (to, _) if to <= end_ms => (to, "service_no, bucket"),
-                (_, to) if to <= end_ms => (to, "service_no, bucket"),
+                (to, _) | (_, to) if to <= end_ms => (to, "service_no, bucket"),
                 _ => (end_ms / bucket_ms * bucket_ms, "bucket, service_no"),
             };
             if to <= from {

@@ -29,11 +29,9 @@ pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Resul
     for (tables, keep) in kept {
         let until = Timestamp::now().checked_sub(keep).unwrap_or(Timestamp::MIN);
         let until = until.as_millisecond();
-        let deletes: String = tables
-            .iter()
-            .map(|t| format!("DELETE FROM {t} WHERE bucket < make_timestamp_ms({until});"))
-            .collect();
-        transact(connection, &format!("BEGIN; {deletes} COMMIT;"))?;
+        let delete = |t| format!("DELETE FROM {t} WHERE bucket < make_timestamp_ms({until})");
+        let deletes: Vec<String> = tables.iter().map(delete).collect();
+        transact(connection, &format!("BEGIN; {}; COMMIT;", deletes.join("; ")))?;
     }
     join::interfaces(connection, 0)?;
     removed_services(connection)

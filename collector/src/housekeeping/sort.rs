@@ -53,15 +53,12 @@ impl Sorter {
         now: Timestamp,
     ) -> duckdb::Result<bool> {
         let Some(place) = self.due(connection, now)? else { return Ok(false) };
-        match last_service(connection, place)? {
-            Some(last) => {
-                sort(connection, place, last)?;
-                self.at = Some(Place { first_service: last.saturating_add(1), ..place });
-            }
-            None => {
-                remember(connection, place)?;
-                self.at = None;
-            }
+        if let Some(last) = last_service(connection, place)? {
+            sort(connection, place, last)?;
+            self.at = Some(Place { first_service: last.saturating_add(1), ..place });
+        } else {
+            remember(connection, place)?;
+            self.at = None;
         }
         Ok(true)
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::{level::Level, registry::Service};
 
 /// About how many points one piece has.
-const PIECE_POINTS: usize = 8192;
+const PIECE_POINTS: u16 = 8192;
 /// How many services' samples one piece has.
 const PIECE_RAW_SERVICES: usize = 4;
 
@@ -81,6 +81,11 @@ trait Encode: Send {
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ReadError>;
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "stands behind map_err")]
+fn broken(error: impl ToString) -> ReadError {
+    ReadError::Export(error.to_string())
+}
+
 /// A download under way. Each piece is exact at its own moment.
 pub struct Export {
     reader: Reader,
@@ -117,10 +122,10 @@ impl Reader {
         let services = self.services(scope)?;
         let level = self.level_of(step, range);
         let range = range.widened(level.length_ms());
-        let points = step.points(range) + 1;
+        let (points, piece) = (step.points(range) + 1, usize::from(PIECE_POINTS));
         let (windows, width) = match step {
             Step::Raw => (vec![range], PIECE_RAW_SERVICES),
-            _ if points <= PIECE_POINTS => (vec![range], PIECE_POINTS / points),
+            _ if points <= piece => (vec![range], piece / points),
             step => (self.windows(step, range), 1),
         };
         let encoder: Box<dyn Encode> = match format {
@@ -145,7 +150,7 @@ impl Reader {
         let mut from = range.from;
         while from < range.to {
             // A little less than a piece has: days of 23 hours are shorter.
-            let length = step.length_ms().unwrap_or(1) * PIECE_POINTS as i64;
+            let length = step.length_ms().unwrap_or(1) * i64::from(PIECE_POINTS);
             let until = Timestamp::from_millisecond(from.as_millisecond() + length);
             let until = until.unwrap_or(range.to).min(range.to);
             let last = self.periods(step, Range { from, to: until }).pop();

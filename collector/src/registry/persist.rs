@@ -112,10 +112,10 @@ const TABLES_OF_A_SERVICE: [&str; 5] =
 pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()> {
     connection.execute_batch("BEGIN")?;
     let this = format!("service_no = {number}");
-    let levels: String = Level::ALL.iter().map(|level| level.without(&this)).collect();
-    let tables: String =
-        TABLES_OF_A_SERVICE.iter().map(|t| format!("DELETE FROM {t} WHERE {this};")).collect();
-    finish(connection, connection.execute_batch(&format!("{levels} {tables}")))
+    let levels = Level::ALL.iter().map(|level| level.without(&this));
+    let tables = TABLES_OF_A_SERVICE.iter().map(|t| format!("DELETE FROM {t} WHERE {this};"));
+    let all: Vec<String> = levels.chain(tables).collect();
+    finish(connection, connection.execute_batch(&all.concat()))
 }
 
 fn finish(connection: &Connection, done: duckdb::Result<()>) -> duckdb::Result<()> {

@@ -112,8 +112,8 @@ impl Lane {
         if slot.is_none() {
             *slot = Some(self.database.connect()?);
         }
-        let held = MutexGuard::try_map(slot, Option::as_mut);
-        held.map_err(|_| unavailable("there is no connection to the database"))
+        let none = || unavailable("there is no connection to the database");
+        MutexGuard::try_map(slot, Option::as_mut).ok().ok_or_else(none)
     }
 
     /// Waits until nobody else rewrites volumes; taken before the connection.
@@ -147,6 +147,7 @@ pub(crate) fn is_lost(error: &duckdb::Error) -> bool {
     text.contains("database has been invalidated") || text.contains("FATAL Error")
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "stands behind map_err")]
 fn unavailable(reason: impl ToString) -> duckdb::Error {
     let code = duckdb::ffi::Error::new(duckdb::ffi::DuckDBError);
     duckdb::Error::DuckDBFailure(code, Some(reason.to_string()))

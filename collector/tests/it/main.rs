@@ -1,4 +1,10 @@
 //! The collector as a whole: a real DuckDB file, deliveries in, answers out.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests fail like tests"
+)]
 
 mod analytics;
 mod backup;

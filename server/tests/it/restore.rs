@@ -50,10 +50,8 @@ async fn a_killed_server_starts_from_a_backup_and_takes_what_comes_again() -> an
     ensure!(refused.status.code() == Some(1), "{refused:?}");
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     ensure!(text.contains("komandorr.duckdb.wal is the log of another file"), "{text}");
-    let last = std::process::Output {
-        stderr: text.lines().last().unwrap_or_default().into(),
-        ..refused
-    };
+    let last =
+        std::process::Output { stderr: text.lines().last().unwrap_or_default().into(), ..refused };
     complaint(&last)?;
 
     fs::remove_file(&log)?;

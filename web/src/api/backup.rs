@@ -39,7 +39,7 @@ pub(crate) async fn backup(State(site): State<Shared>) -> Result<Response, Failu
     });
     let now = Timestamp::now();
     let name = now.strftime("attachment; filename=\"komandorr-%Y%m%dT%H%M%SZ.duckdb\"");
-    let name = HeaderValue::try_from(name.to_string()).map_err(|_| Failure::internal())?;
+    let name = HeaderValue::try_from(name.to_string()).ok().ok_or_else(Failure::internal)?;
     let kind = HeaderValue::from_static("application/octet-stream");
     let headers = [
         (header::CONTENT_TYPE, kind),

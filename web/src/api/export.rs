@@ -57,7 +57,7 @@ pub(crate) async fn export(
     let body = Body::from_stream(first.chain(rest(export)));
     let name = file_name(&scope, range, step, format);
     let name = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
-    let name = name.map_err(|_| Failure::internal())?;
+    let name = name.ok().ok_or_else(Failure::internal)?;
     let kind = HeaderValue::from_static(format.media_type());
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
 }

@@ -98,7 +98,7 @@ pub(crate) async fn history(
     if range.to > now || params.text("to").is_none() {
         return Ok(Json(history).into_response());
     }
-    let json = serde_json::to_vec(&history).map_err(|_| Failure::internal())?;
+    let json = serde_json::to_vec(&history).ok().ok_or_else(Failure::internal)?;
     Ok(etag::tagged(&headers, "application/json", json))
 }
 

@@ -24,8 +24,8 @@ async fn get(stage: &Stage, path: &str) -> Result<Response> {
     Ok(answer)
 }
 
-fn head(answer: &Response, name: header::HeaderName) -> Result<String> {
-    Ok(answer.headers().get(&name).with_context(|| name.to_string())?.to_str()?.to_owned())
+fn head(answer: &Response, name: &header::HeaderName) -> Result<String> {
+    Ok(answer.headers().get(name).with_context(|| name.to_string())?.to_str()?.to_owned())
 }
 
 #[tokio::test]
@@ -33,8 +33,8 @@ async fn a_range_is_downloaded_in_each_format_under_a_name_that_tells_what_it_is
     let stage = filled().await?;
     let path = "/api/traffic/export?hours=12";
     let csv = get(&stage, &format!("{path}&format=csv&service=web-1")).await?;
-    assert_eq!(head(&csv, header::CONTENT_TYPE)?, "text/csv; charset=utf-8");
-    let name = head(&csv, header::CONTENT_DISPOSITION)?;
+    assert_eq!(head(&csv, &header::CONTENT_TYPE)?, "text/csv; charset=utf-8");
+    let name = head(&csv, &header::CONTENT_DISPOSITION)?;
     assert!(name.starts_with("attachment; filename=\"komandorr-web-1-20"), "{name}");
     assert!(name.ends_with("Z-5m.csv\""), "{name}");
     let csv = csv.text().await?;
@@ -44,8 +44,8 @@ async fn a_range_is_downloaded_in_each_format_under_a_name_that_tells_what_it_is
     assert!(first.ends_with(",300000,300,1000,1,1000,1,1"), "{first}");
 
     let json = get(&stage, &format!("{path}&format=json&step=1h")).await?;
-    assert_eq!(head(&json, header::CONTENT_TYPE)?, "application/json");
-    assert!(head(&json, header::CONTENT_DISPOSITION)?.contains("komandorr-all-"));
+    assert_eq!(head(&json, &header::CONTENT_TYPE)?, "application/json");
+    assert!(head(&json, &header::CONTENT_DISPOSITION)?.contains("komandorr-all-"));
     let json: Value = json.json().await?;
     assert_eq!(json["step_seconds"], 3600);
     let services: Vec<_> =
@@ -54,7 +54,7 @@ async fn a_range_is_downloaded_in_each_format_under_a_name_that_tells_what_it_is
     assert_eq!(json["series"][1]["points"][0]["up_bytes"], 7 * 3600);
 
     let parquet = get(&stage, &format!("{path}&format=parquet&service=web-2,web-1")).await?;
-    assert_eq!(head(&parquet, header::CONTENT_TYPE)?, "application/vnd.apache.parquet");
+    assert_eq!(head(&parquet, &header::CONTENT_TYPE)?, "application/vnd.apache.parquet");
     let parquet = parquet.bytes().await?;
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     stage.close().await?;
@@ -88,9 +88,9 @@ async fn a_download_that_cannot_be_is_told_which_parameter_is_wrong() -> Result<
 async fn the_whole_database_is_downloaded_with_its_length() -> Result<()> {
     let stage = filled().await?;
     let backup = get(&stage, "/api/backup").await?;
-    let name = head(&backup, header::CONTENT_DISPOSITION)?;
+    let name = head(&backup, &header::CONTENT_DISPOSITION)?;
     assert!(name.ends_with(".duckdb\""), "{name}");
-    let length: usize = head(&backup, header::CONTENT_LENGTH)?.parse()?;
+    let length: usize = head(&backup, &header::CONTENT_LENGTH)?.parse()?;
     let bytes = backup.bytes().await?;
     assert_eq!(bytes.len(), length);
     assert_eq!(bytes.get(8..12), Some(&b"DUCK"[..]));

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use komandorr_wire::ServiceId;
 
-use super::{Encode, Range, ReadError, Series, Step};
+use super::{Encode, Range, ReadError, Series, Step, broken};
 
 pub(super) struct Json {
     range: Range,
@@ -28,10 +28,6 @@ impl Json {
         self.open = Some((service.clone(), false));
         write!(out, "\n{{\"service\":\"{service}\",\"points\":[")
     }
-}
-
-fn broken(error: impl ToString) -> ReadError {
-    ReadError::Export(error.to_string())
 }
 
 impl Encode for Json {

@@ -10,7 +10,7 @@ use duckdb::arrow::{
 };
 use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 
-use super::{super::Point, Encode, ReadError, Series};
+use super::{super::Point, Encode, ReadError, Series, broken};
 
 /// Rows of a group: what is kept in memory, and what a reader can skip.
 const GROUP_ROWS: usize = 64 * 1024;
@@ -19,10 +19,6 @@ pub(super) struct Parquet {
     schema: Arc<Schema>,
     /// `None` when it is closed.
     writer: Option<ArrowWriter<Vec<u8>>>,
-}
-
-fn broken(error: impl ToString) -> ReadError {
-    ReadError::Export(error.to_string())
 }
 
 impl Parquet {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Encode, ReadError, Series};
+use super::{Encode, ReadError, Series, broken};
 
 const HEAD: &str = "service,t,up_bytes,down_bytes,up_bytes_per_second,down_bytes_per_second,\
                     up_peak_bytes_per_second,down_peak_bytes_per_second,coverage\n";
@@ -30,7 +30,7 @@ impl Encode for Csv {
                 p.down_peak_bytes_per_second,
                 p.coverage
             )
-            .map_err(|error| ReadError::Export(error.to_string()))?;
+            .map_err(broken)?;
         }
         Ok(())
     }

@@ -38,6 +38,10 @@ fn of_version(version: usize) -> Connection {
     connection
 }
 
+fn number(length: usize) -> i64 {
+    i64::try_from(length).unwrap()
+}
+
 /// Everything that makes up a schema, as text.
 fn schema(connection: &Connection) -> Vec<String> {
     let lists = [
@@ -64,9 +68,9 @@ fn every_earlier_version_becomes_the_newest_and_keeps_its_data() {
     assert_eq!(migrate(&newest).unwrap(), Migrated::Current);
     for version in 0..=MIGRATIONS.len() {
         let connection = of_version(version);
-        assert_eq!(current_version(&connection).unwrap(), Some(version as i64));
+        assert_eq!(current_version(&connection).unwrap(), Some(number(version)));
         assert_eq!(migrate(&connection).unwrap(), Migrated::Current);
-        assert_eq!(current_version(&connection).unwrap(), Some(MIGRATIONS.len() as i64));
+        assert_eq!(current_version(&connection).unwrap(), Some(number(MIGRATIONS.len())));
         assert_eq!(schema(&connection), schema(&newest), "from version {version}");
         if version > 0 {
             let hours =
@@ -88,7 +92,7 @@ fn a_newer_version_is_refused_and_left_as_it_is() {
         .execute_batch("INSERT INTO komandorr_schema VALUES (99, TIMESTAMP '2030-01-01')")
         .unwrap();
     let before = schema(&connection);
-    let known = MIGRATIONS.len() as i64;
+    let known = number(MIGRATIONS.len());
     assert_eq!(migrate(&connection).unwrap(), Migrated::Newer { found: 99, known });
     assert_eq!(schema(&connection), before);
     assert_eq!(texts(&connection, "SELECT id FROM service"), ["web-1"]);
@@ -133,7 +137,9 @@ fn whoever_opens_it_in_a_shell_finds_everything_explained() {
 #[test]
 fn no_migration_that_has_shipped_was_edited() {
     for (sql, shipped) in MIGRATIONS.iter().zip(SHIPPED) {
-        let sum: String = Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum: Vec<String> =
+            Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = sum.concat();
         assert_eq!(sum, shipped, "{}", sql.lines().take(3).collect::<String>());
     }
     assert_eq!(MIGRATIONS.len(), SHIPPED.len(), "each migration is listed here");
