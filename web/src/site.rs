@@ -67,6 +67,20 @@ impl Site {
         self.app.registry.get(id).ok_or_else(|| Failure::unknown_service(id))
     }
 
+    /// How many services a question is about.
+    pub(crate) fn count(&self, scope: &Scope) -> usize {
+        let registry = &self.app.registry;
+        match scope {
+            Scope::One(_) => 1,
+            Scope::Several(ids) => ids.len(),
+            Scope::All => registry.len(),
+            Scope::Group(name) => {
+                let services = registry.services();
+                services.iter().filter(|service| service.group.as_ref() == Some(name)).count()
+            }
+        }
+    }
+
     /// Refuses a service or a group that is not there.
     pub(crate) fn check(&self, scope: &Scope) -> Result<(), Failure> {
         match scope {
@@ -74,12 +88,8 @@ impl Site {
             Scope::Several(ids) => {
                 ids.iter().try_for_each(|id| self.service(id.as_str()).map(drop))
             }
-            Scope::Group(name) => {
-                let services = self.app.registry.services();
-                let known = services.iter().any(|service| service.group.as_ref() == Some(name));
-                if known { Ok(()) } else { Err(Failure::unknown_group(name)) }
-            }
-            Scope::All => Ok(()),
+            Scope::Group(name) if self.count(scope) == 0 => Err(Failure::unknown_group(name)),
+            Scope::Group(_) | Scope::All => Ok(()),
         }
     }
 

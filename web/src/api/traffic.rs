@@ -1,5 +1,7 @@
 //! `/api/traffic`: what goes on now, what went on, and the live stream.
 
+mod step;
+
 use std::convert::Infallible;
 
 use axum::{
@@ -13,7 +15,7 @@ use axum::{
 };
 use futures_util::Stream;
 use jiff::Timestamp;
-use komandorr_collector::read::{Series, Step};
+use komandorr_collector::read::Series;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -71,6 +73,7 @@ pub(crate) async fn current(
 /// What went on: points of every service, and their summary.
 ///
 /// Without `hours`, `from` and `to` the last 24 hours. Where there is no data there is no point.
+/// All series together hold at most 300000 points: of very many services ask for one or a group.
 /// The answer for a range that is over carries an `etag`: ask with `if-none-match`, and 304 says
 /// that nothing has changed, not even by samples that came late.
 #[utoipa::path(
@@ -91,7 +94,7 @@ pub(crate) async fn history(
     site.check(&scope)?;
     let now = Timestamp::now();
     let range = params.range(now)?;
-    let step = params.step()?.unwrap_or_else(|| Step::for_range(range));
+    let step = step::fitting(params.step()?, range, site.count(&scope))?;
     let series = site.app.reader.history(&scope, range, step).await?;
     let step_seconds = step.length_ms().unwrap_or_default() / 1000;
     let history = History { from: range.from, to: range.to, step_seconds, series };
