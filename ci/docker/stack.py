@@ -65,12 +65,19 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def engine_answers():
+def answers(*command):
     try:
-        asked = subprocess.run(["docker", "version"], capture_output=True, timeout=30)
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return asked.returncode == 0
+
+
+def compose_program():
+    """Compose as docker's plugin, or as a program of its own; None without."""
+    for program in (["docker", "compose"], ["docker-compose"]):
+        if answers(*program, "version"):
+            return program
+    return None
 
 
 def build(version):
@@ -117,8 +124,7 @@ class Stack:
             "KOMANDORR_INTERVAL": "1s",
             **environment,
         }
-        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
-        self.program = ["docker", "compose"] if plugin else ["docker-compose"]
+        self.program = compose_program()
         self.password = None
 
     def __enter__(self):
@@ -334,8 +340,8 @@ def another_broker(_folder):
 
 
 def main():
-    if not engine_answers():
-        print("docker: LEFT OUT: no Docker engine answers here, so images and stack are not tested")
+    if not answers("docker", "version") or not compose_program():
+        print("docker: LEFT OUT: no Docker engine with Compose answers here, so images and stack are not tested")
         return
     began = time.monotonic()
     say(run("ci/docker/stand_in_images.sh", *BASES).strip() or "the base images are there")
