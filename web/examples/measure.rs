@@ -32,6 +32,7 @@ use std::{
 use anyhow::{Context, Result};
 use browser::Browser;
 use futures_util::StreamExt;
+use scenes::Playing;
 use serde_json::{Value, json};
 use support::{FLEET, Host, Stage, now_ms};
 use tokio::{
@@ -67,13 +68,15 @@ async fn main() -> Result<()> {
 /// The fleet of the pictures and so many more.
 async fn serve() -> Result<()> {
     let stage = Stage::open().await?;
-    let mut hosts: Vec<(Host, u64)> = FLEET.iter().map(|host| (*host, 0)).collect();
-    hosts.extend((FLEET.len()..SERVICES).map(|i| {
+    let more = (FLEET.len()..SERVICES).map(|i| {
         let id: &'static str = format!("host-{i:04}").leak();
-        (Host { id, up: 40_000 + i as u64 * 997, ..FLEET[10] }, 0)
-    }));
-    for (host, _) in &hosts {
-        stage.publish(host.id, &[host.sample(now_ms(), 5, 0)]).await?;
+        Host { id, up: 40_000 + i as u64 * 997, ..FLEET[10] }
+    });
+    let begun = now_ms();
+    let playing = |host: Host| Playing { host, seq: 1, ended_ms: begun };
+    let hosts: Vec<Playing> = FLEET.into_iter().chain(more).map(playing).collect();
+    for Playing { host, .. } in &hosts {
+        stage.publish(host.id, &[host.sample(begun, 5, 1)]).await?;
     }
     println!("http://{}/", stage.address);
     scenes::feed(&stage, hosts).await

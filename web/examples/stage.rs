@@ -24,6 +24,7 @@ mod scenes;
 mod support;
 
 use anyhow::{Context, Result};
+use scenes::Playing;
 use support::{FLEET, Host, Stage, now_ms};
 
 #[tokio::main]
@@ -42,8 +43,7 @@ async fn main() -> Result<()> {
     for i in 0..more {
         let id: &'static str = format!("host-{i:04}").leak();
         let host = Host { id, group: Some("Lab"), up: 40_000 + i as u64 * 997, ..FLEET[10] };
-        set.stage.publish(id, &[host.sample(now_ms(), 5, 1)]).await?;
-        set.hosts.push((host, 1));
+        set.hosts.push(Playing { host, seq: 0, ended_ms: now_ms() - 5000 });
     }
     scenes::feed(&set.stage, set.hosts).await
 }

@@ -346,6 +346,30 @@ mod tests {
     }
 
     proptest! {
+        /// However many slots there are, wherever they are missing.
+        #[test]
+        fn the_highest_points_of_both_directions_are_drawn(
+            values in prop::collection::vec((0.0..1e9f64, 0.0..1e9f64, prop::bool::weighted(0.9)), 1..4000),
+        ) {
+            let length = 1000.0 / values.len() as f64;
+            let slots: Vec<Slot> = values.iter().enumerate().filter(|(_, (.., there))| *there)
+                .map(|(i, (up, down, _))| {
+                    let start = i as f64 * length;
+                    slot(start, start + length, *up, *down)
+                }).collect();
+            let chart = Chart::new(&Plot { tolerance: length / 2.0, ..plot(&TimeZone::UTC, &slots) });
+            let ys = |line: &str| -> Vec<f64> {
+                line.split(['M', ' ']).filter(|pair| !pair.is_empty())
+                    .map(|pair| pair.split_once(',').unwrap().1.parse().unwrap()).collect()
+            };
+            let highest = |of: fn(&Slot) -> f64| slots.iter().map(of).fold(0.0, f64::max);
+            let (up, down) = (highest(|s| s.up), highest(|s| s.down));
+            let top = ys(&chart.up.line).into_iter().fold(chart.zero, f64::min);
+            let bottom = ys(&chart.down.line).into_iter().fold(chart.zero, f64::max);
+            prop_assert!(((chart.zero - top) * chart.unit - up).abs() <= chart.unit);
+            prop_assert!(((bottom - chart.zero) * chart.unit - down).abs() <= chart.unit);
+        }
+
         #[test]
         fn values_can_be_read_back_from_the_path(values in prop::collection::vec(0.0..1e9f64, 1..200)) {
             let slots: Vec<Slot> = values.iter().enumerate()

@@ -9,7 +9,10 @@ mod totals;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use komandorr_collector::{Current, Live, State, live::FleetSlot};
+use komandorr_collector::{
+    Current, Live, State,
+    live::{FLEET_SLOT_MS, FleetSlot},
+};
 use komandorr_wire::ServiceId;
 use parking_lot::Mutex;
 use tokio::{
@@ -32,6 +35,11 @@ use crate::{
 const AT_MOST_EVERY: Duration = Duration::from_millis(250);
 /// And at least this often: services fall silent without anything happening.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// The fleet's chart waits for samples no longer than this, seconds: who
+/// reports every hour does not hold up the others.
+const LONGEST_WAIT: f64 = 120.0;
+/// How long a sample may be on its way, seconds.
+const ON_THE_WAY: f64 = 1.5;
 
 /// Makes frames and keeps the newest.
 #[derive(Debug)]
@@ -111,7 +119,8 @@ impl Hub {
             cards.iter().map(|card| (card.item.current.service.clone(), card.colour)).collect()
         };
         let same_cards = order(&cards) == order(&last.cards);
-        let fleet = FleetHour::after(&last.fleet, self.live.fleet_last_hour(now), number);
+        let slots = settled(self.live.fleet_last_hour(now), &items, now);
+        let fleet = FleetHour::after(&last.fleet, slots, number);
         let news = changed || !same_services || !same_cards || fleet.changed == number;
         Frame {
             number: if news { number } else { last.number },
@@ -182,9 +191,63 @@ fn contenders(items: &[Arc<Item>], now: Timestamp) -> Vec<Contender> {
         .collect()
 }
 
-/// Whether the last slot has had the time to fill: samples arrive when their
-/// interval is over.
-fn settled(mut slots: Vec<FleetSlot>) -> Vec<FleetSlot> {
-    slots.pop();
+/// The slots that have had the time to fill: a sample arrives when its interval
+/// is over, and until the slowest one's is, the sum looks like a fall.
+fn settled(mut slots: Vec<FleetSlot>, items: &[Arc<Item>], now: Timestamp) -> Vec<FleetSlot> {
+    let reports = |item: &&Arc<Item>| matches!(item.current.state, State::Live | State::Idle);
+    let intervals = items.iter().filter(reports).filter_map(|item| item.current.interval_seconds);
+    let wait = intervals.fold(0.0, f64::max).min(LONGEST_WAIT) + ON_THE_WAY;
+    #[allow(clippy::cast_possible_truncation, reason = "two minutes at most")]
+    let complete_ms = now.as_millisecond() - (wait * 1000.0) as i64 - FLEET_SLOT_MS;
+    let settled = slots.partition_point(|slot| slot.start.as_millisecond() <= complete_ms);
+    slots.truncate(settled);
     slots
+}
+
+#[cfg(test)]
+mod tests {
+    use komandorr_collector::live::Volume;
+
+    use super::*;
+
+    fn item(interval_seconds: f64) -> Arc<Item> {
+        let current = Current {
+            service: ServiceId::new("web-1").unwrap(),
+            name: String::new(),
+            group: None,
+            state: State::Live,
+            up_bytes_per_second: None,
+            down_bytes_per_second: None,
+            up_bytes_total: 0,
+            down_bytes_total: 0,
+            capacity_bytes_per_second: None,
+            utilisation_percent: None,
+            cpu_percent: None,
+            memory_percent: None,
+            sampled_at: None,
+            interval_seconds: Some(interval_seconds),
+            today: Volume::default(),
+            month: Volume::default(),
+        };
+        Arc::new(Item::new(current, 1))
+    }
+
+    #[test]
+    fn a_slot_is_shown_once_the_slowest_sample_of_it_is_there() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let slot = |start| FleetSlot {
+            start: at(start),
+            up_bytes_per_second: 1,
+            down_bytes_per_second: 1,
+            covered: true,
+        };
+        let shown = |items: &[Arc<Item>]| {
+            let slots = (0..10).map(|i| slot(i * 10)).collect();
+            settled(slots, items, at(107)).len()
+        };
+        assert_eq!(shown(&[]), 10);
+        assert_eq!(shown(&[item(5.0)]), 10);
+        assert_eq!(shown(&[item(5.0), item(30.0)]), 7);
+        assert_eq!(shown(&[item(86_400.0)]), 0);
+    }
 }

@@ -8,7 +8,7 @@ use komandorr_wire::ServiceId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Totals, item_of, settled};
+use super::{Totals, item_of};
 
 /// A service in a frame, shared by all frames between two of its changes.
 #[derive(Debug)]
@@ -96,7 +96,6 @@ impl Card {
 
 impl FleetHour {
     pub(super) fn after(last: &Arc<Self>, slots: Vec<FleetSlot>, number: u64) -> Arc<Self> {
-        let slots = settled(slots);
         // Late samples still fill the newest slots; older ones rarely change,
         // and then wait for the next slot.
         if slots.last().map(|slot| slot.start) == last.slots.last().map(|slot| slot.start) {

@@ -1,6 +1,10 @@
 //! Chromium, driven through `chromedriver`.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use fantoccini::{
@@ -20,8 +24,32 @@ use crate::support::PATIENCE;
 /// A browser with one page.
 pub(crate) struct Browser {
     client: Client,
+    /// How `chromedriver` is told to end the session.
+    farewell: Farewell,
     /// Ends with the test.
     _driver: Child,
+}
+
+/// Ends the browser of a test that failed: it would outlive its driver.
+struct Farewell {
+    driver: String,
+    session: String,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let Self { driver, session } = self;
+        let Ok(mut stream) = std::net::TcpStream::connect(&*driver) else { return };
+        let head = format!(
+            "DELETE /session/{session} HTTP/1.1\r\nhost: {driver}\r\nconnection: close\r\n\r\n"
+        );
+        let told = stream
+            .set_read_timeout(Some(PATIENCE))
+            .and_then(|()| stream.write_all(head.as_bytes()))
+            .and_then(|()| stream.read_to_end(&mut Vec::new()));
+        // Where that fails there is no driver, and so no browser of it.
+        drop(told);
+    }
 }
 
 /// A command of Chromium's own protocol, through `chromedriver`.
@@ -72,7 +100,9 @@ impl Browser {
             .capabilities(wanted)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
-        let browser = Self { client, _driver: driver };
+        let session = client.session_id().await?.context("a session")?;
+        let farewell = Farewell { driver: format!("127.0.0.1:{port}"), session };
+        let browser = Self { client, farewell, _driver: driver };
         // Bars that take their place differ from system to system.
         browser.devtools("Emulation.setScrollbarsHidden", json!({"hidden": true})).await?;
         browser.width(1280).await?;
@@ -255,7 +285,11 @@ impl Browser {
     }
 
     pub(crate) async fn close(self) -> Result<()> {
-        Ok(self.client.close().await?)
+        let Self { client, farewell, _driver } = self;
+        drop(farewell);
+        // Already ended; what is left of it here goes.
+        drop(client);
+        Ok(())
     }
 }
 

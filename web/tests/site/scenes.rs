@@ -130,8 +130,29 @@ pub(crate) const SCENES: [Scene; 43] = [
 /// A stage with what plays on it.
 pub(crate) struct Set {
     pub(crate) stage: Stage,
-    /// Hosts that go on reporting, with the number of their last sample.
-    pub(crate) hosts: Vec<(Host, u64)>,
+    /// Hosts that go on reporting.
+    pub(crate) hosts: Vec<Playing>,
+}
+
+/// A host with the number and the end of its last sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Playing {
+    pub(crate) host: Host,
+    pub(crate) seq: u64,
+    pub(crate) ended_ms: i64,
+}
+
+impl Playing {
+    /// Its samples of five seconds up to a moment.
+    fn until(&mut self, now_ms: i64) -> Vec<komandorr_wire::Sample> {
+        let mut samples = Vec::new();
+        while self.ended_ms + 5000 <= now_ms {
+            self.seq += 1;
+            self.ended_ms += 5000;
+            samples.push(self.host.sample(self.ended_ms, 5, self.seq));
+        }
+        samples
+    }
 }
 
 impl Set {
@@ -154,8 +175,10 @@ impl Set {
 /// The fleet on a stage.
 pub(crate) async fn busy(stage: Stage, days: i64) -> Result<Set> {
     let mut hosts = Vec::new();
-    for host in &FLEET {
-        hosts.push((*host, play(&stage, host, days, now_ms(), 0).await?));
+    for host in FLEET {
+        let ended_ms = now_ms();
+        let seq = play(&stage, &host, days, ended_ms, 0).await?;
+        hosts.push(Playing { host, seq, ended_ms });
     }
     let silent = Host { id: "backup-hel-01", group: Some("Storage"), ..FLEET[2] };
     play(&stage, &silent, days, now_ms(), 130).await?;
@@ -176,7 +199,7 @@ async fn young(stage: Stage) -> Result<Set> {
         stage.registry.register(&ServiceId::new(host.id)?, ServiceDetails::default())?;
     }
     stage.publish(host.id, &samples).await?;
-    Ok(Set { stage, hosts: vec![(host, 60)] })
+    Ok(Set { stage, hosts: vec![Playing { host, seq: 60, ended_ms: now }] })
 }
 
 /// A database that lost a column, under a server of which a part panics.
@@ -195,24 +218,18 @@ async fn broken() -> Result<Stage> {
     Stage::over(folder, address, Config::default(), panics).await
 }
 
-/// Publishes a sample of every host every five seconds, for ever.
-pub(crate) async fn feed(stage: &Stage, mut hosts: Vec<(Host, u64)>) -> Result<()> {
+/// Publishes a sample of every host every five seconds, for ever. What a slow
+/// machine leaves out comes with the next.
+pub(crate) async fn feed(stage: &Stage, mut hosts: Vec<Playing>) -> Result<()> {
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
-    let mut last: Vec<i64> = hosts.iter().map(|_| now_ms() - 5000).collect();
     loop {
         for turn in 0..10 {
             ticks.tick().await;
-            let due = hosts.iter_mut().zip(&mut last).enumerate().filter(|(i, _)| i % 10 == turn);
-            for (_, ((host, seq), last)) in due {
-                *seq += 1;
-                // As long as it took: a slow machine leaves no gaps.
-                let (now, mut sample) = (now_ms(), host.sample(now_ms(), 5, *seq));
-                let past = (now - *last).unsigned_abs().max(1);
-                (sample.up, sample.down) = (sample.up * past / 5000, sample.down * past / 5000);
-                sample.interval_ms = past;
-                sample.ended_ms = Some(now);
-                *last = now;
-                stage.publish(host.id, &[sample]).await?;
+            for (_, playing) in hosts.iter_mut().enumerate().filter(|(i, _)| i % 10 == turn) {
+                let samples = playing.until(now_ms());
+                for part in samples.chunks(500) {
+                    stage.publish(playing.host.id, part).await?;
+                }
             }
         }
     }

@@ -82,11 +82,19 @@ impl<'a> Row<'a> {
 fn spark(samples: &[RecentSample]) -> Spark {
     let Some(last) = samples.last() else { return Spark::default() };
     let slots: Vec<Slot> = samples.iter().filter(|sample| !sample.gap).map(slot).collect();
-    let interval = as_float(last.interval_ms) / 1000.0;
+    let interval = as_float(usual_interval_ms(samples)) / 1000.0;
     let to = seconds(last.ended_at);
     let from = to - interval * INTERVALS;
     let shown = slots.iter().position(|slot| slot.end > from).unwrap_or_default();
     Spark::new(slots.get(shown..).unwrap_or_default(), from, to, interval * TOLERANCE)
+}
+
+/// The middle one of the intervals: a single long one would leave the others
+/// no room.
+fn usual_interval_ms(samples: &[RecentSample]) -> u64 {
+    let mut intervals: Vec<u64> = samples.iter().map(|sample| sample.interval_ms).collect();
+    intervals.sort_unstable();
+    intervals.get(intervals.len() / 2).copied().unwrap_or_default()
 }
 
 /// A sample as a slot of a chart.
