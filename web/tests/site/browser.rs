@@ -286,7 +286,7 @@ impl Browser {
 
     pub(crate) async fn close(self) -> Result<()> {
         let Self { client, farewell, _driver } = self;
-        drop(farewell);
+        tokio::task::spawn_blocking(move || drop(farewell)).await?;
         // Already ended; what is left of it here goes.
         drop(client);
         Ok(())
