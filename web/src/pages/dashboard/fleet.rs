@@ -68,7 +68,7 @@ fn draw(site: &Site, frame: &Frame) -> Fleet {
     let slots = all.iter().position(|slot| slot.start >= from).and_then(|first| all.get(first..));
     let slots = slots.unwrap_or_default();
     let covered: Vec<Slot> = slots.iter().filter(|slot| slot.covered).map(slot).collect();
-    let chart = Chart::new(&Plot {
+    let mut chart = Chart::new(&Plot {
         from,
         to,
         zone: site.clock.zone(),
@@ -79,6 +79,8 @@ fn draw(site: &Site, frame: &Frame) -> Fleet {
         peaks: [None, None],
         percentiles: [None, None],
     });
+    // After a restart memory begins here, and no service does.
+    chart.begin = None;
     let lines = [
         line(slots, "up", "↑", "Upload", |slot| slot.up_bytes_per_second),
         line(slots, "down", "↓", "Download", |slot| slot.down_bytes_per_second),
