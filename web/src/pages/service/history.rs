@@ -243,17 +243,7 @@ fn csv(service: &Service, span: &Span, step: Step) -> String {
     let link = Link::to("/api/traffic/export").with("format", "csv");
     let range = span.range;
     let link = link.with("service", &service.id).with("from", range.from).with("to", range.to);
-    link.with("step", step_word(step)).to_string()
-}
-
-fn step_word(step: Step) -> &'static str {
-    match step {
-        Step::Raw => "raw",
-        Step::FiveMinutes => "5m",
-        Step::Hour => "1h",
-        Step::Day => "1d",
-        Step::Week => "1w",
-    }
+    link.with("step", step.word()).to_string()
 }
 
 fn fineness(step: Step) -> &'static str {
