@@ -81,8 +81,8 @@ impl Intake {
                 Ok(()) => return,
                 Err(ended) => ended,
             };
-            let learnt = stop.run_until_cancelled(spoken.learn(&ended, &self.access)).await;
-            match learnt {
+            let learning = stop.run_until_cancelled(spoken.learn(&ended, &self.access));
+            match Box::pin(learning).await {
                 None => return,
                 Some(true) => continue,
                 Some(false) => self.lost(&ended.reason, &deliveries),

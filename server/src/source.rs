@@ -177,7 +177,7 @@ impl Source {
     pub(crate) fn set_notices(&self, notices: BTreeMap<String, Bytes>) {
         match self {
             Self::Embedded { broker, .. } => broker.set_notices(notices),
-            Self::Other { herald, .. } => herald.set(notices),
+            Self::Other { herald, .. } => herald.set(&notices),
         }
     }
 

@@ -308,6 +308,13 @@ async fn tls_is_verified_and_a_private_authority_can_be_given() -> Result<()> {
     let error = try_it("localhost", None).await.err();
     let error = error.map(|e| format!("{e:#}")).unwrap_or_default();
     assert!(error.contains("--ca FILE"), "{error}");
+    // The system's authorities, which may stand in a file of their own.
+    let mut program = Command::new(env!("CARGO_BIN_EXE_komandorr-agent"));
+    program.args(["check", "--service", "web-1", "--interface", "lo"]);
+    program.args(["--url", &format!("mqtts://localhost:{}", broker.port)]);
+    program.args(["--state-dir", &dir.path().join("state").display().to_string()]);
+    let out = program.env("SSL_CERT_FILE", dir.path().join("ca.pem")).output()?;
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     Ok(())
 }
 

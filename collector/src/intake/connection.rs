@@ -135,11 +135,11 @@ impl Inward<'_> {
     /// its shared subscriptions, has it again.
     fn subscribe(&mut self, shares: bool) -> Result<(), String> {
         self.answered = true;
-        let shared = if shares { SHARED } else { "" };
+        let group = if shares { SHARED } else { "" };
         if !shares {
             tracing::warn!(broker = %self.intake.url(), "the broker has no shared subscriptions: only one server may be its client, or each stores everything");
         }
-        self.filter = format!("{shared}{}", topic::ALL_TRAFFIC);
+        self.filter = format!("{group}{}", topic::ALL_TRAFFIC);
         self.client.subscribe(self.filter.clone())
     }
 

@@ -35,8 +35,8 @@ pub(super) enum Client {
 
 /// Carries them out and tells what happens.
 pub(super) enum EventLoop {
-    V5(EventLoop5),
-    V311(EventLoop311),
+    V5(Box<EventLoop5>),
+    V311(Box<EventLoop311>),
 }
 
 /// What happens on a connection.
@@ -67,12 +67,12 @@ pub(super) fn open(access: &Access, version: Version, orders: usize) -> (Client,
     match version {
         Version::V5 => {
             let (client, events) = Client5::new(access.options_5(), orders);
-            (Client::V5(client), EventLoop::V5(events))
+            (Client::V5(client), EventLoop::V5(Box::new(events)))
         }
         Version::V311 => {
             let (client, mut events) = Client311::new(access.options_311(), orders);
             events.set_network_options(Access::network());
-            (Client::V311(client), EventLoop::V311(events))
+            (Client::V311(client), EventLoop::V311(Box::new(events)))
         }
     }
 }

@@ -43,7 +43,7 @@ impl Intake {
 
 impl Herald {
     /// Puts these notices in the place of the ones before.
-    pub fn set(&self, notices: Notices) {
+    pub fn set(&self, notices: &Notices) {
         self.wanted.send_if_modified(|wanted| {
             let gone = wanted.keys().filter(|topic| !notices.contains_key(*topic));
             // What is to be cleared stays, for a broker that is away just now.
@@ -63,7 +63,7 @@ impl Herald {
     /// Connects, again and again, until `stop`. What stands at the broker then
     /// stays there.
     pub async fn run(self, stop: CancellationToken) {
-        stop.run_until_cancelled(async {
+        let work = async {
             let mut last = String::new();
             loop {
                 let trouble = self.connection().await;
@@ -73,8 +73,8 @@ impl Herald {
                 last = trouble;
                 sleep(super::LONGEST_PAUSE.mul_f64(rand::random_range(0.1..=0.2))).await;
             }
-        })
-        .await;
+        };
+        Box::pin(stop.run_until_cancelled(work)).await;
     }
 
     /// One connection to its end; tells why it ended.

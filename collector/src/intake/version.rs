@@ -2,7 +2,7 @@
 //!
 //! Version 5 is asked for first: there the broker is told how much may be
 //! under way, and says whether it knows shared subscriptions. A broker that
-//! knows only 3.1.1 should say so, but RabbitMQ before 3.13 just closes the
+//! knows only 3.1.1 should say so, but `RabbitMQ` before 3.13 just closes the
 //! connection, which a broker that is ending does as well. So two refusals
 //! count, with a welcome in version 3.1.1 after each.
 

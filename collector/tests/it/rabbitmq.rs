@@ -1,4 +1,4 @@
-//! A real RabbitMQ with its MQTT plugin, in a folder of its own: version 3.10,
+//! A real `RabbitMQ` with its MQTT plugin, in a folder of its own: version 3.10,
 //! as Debian has it, speaks MQTT 3.1.1 only.
 
 use std::{

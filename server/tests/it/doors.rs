@@ -116,6 +116,45 @@ async fn every_url_leads_in_past_silent_sockets_at_every_door() -> anyhow::Resul
     Ok(())
 }
 
+/// A reverse proxy that serves the site below `/komandorr`: passes one request
+/// on with headers of its own, and then bytes in both directions.
+async fn proxy(listener: tokio::net::TcpListener, site: u16) -> anyhow::Result<()> {
+    loop {
+        let (mut client, _) = listener.accept().await?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await?);
+        }
+        let head = String::from_utf8(head)?.replace("GET /komandorr/", "GET /");
+        let named = head.lines().map(|line| match line.split_once(':') {
+            Some((name, _)) if name.eq_ignore_ascii_case("host") => "Host: monitor.example",
+            _ => line,
+        });
+        let passed = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n\r\n";
+        let head = named.filter(|line| !line.is_empty()).map(|line| format!("{line}\r\n"));
+        let head = head.collect::<String>() + passed;
+        let mut server = TcpStream::connect(("127.0.0.1", site)).await?;
+        server.write_all(head.as_bytes()).await?;
+        // Ends with either side.
+        drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+    }
+}
+
+#[tokio::test]
+async fn a_reverse_proxy_passes_the_agent_on() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::serve_with(folder.path(), &["http.hosts=monitor.example"]).await?;
+    let (_, site) = server.http.rsplit_once(':').context("no port")?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let mut proxies = tokio::task::JoinSet::new();
+    proxies.spawn(proxy(listener, site.parse()?));
+    try_url(&format!("http://127.0.0.1:{port}/komandorr"), None).await?;
+    let current = server.get("/api/traffic/current").await?;
+    assert_eq!(current["services"][0]["service"], "doors");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_who_it_says_is_refused_with_advice() -> anyhow::Result<()> {
     let (tls, other) = (Certificates::make()?, Certificates::make()?);

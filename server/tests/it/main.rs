@@ -13,6 +13,7 @@ mod other_broker;
 mod rabbitmq;
 mod restore;
 mod site_tls;
+mod readers;
 mod start;
 mod support;
 mod whole_path;
