@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use komandorr_collector::read::{Range, Scope, Step};
 use komandorr_wire::ServiceId;
 
-pub(crate) use described::{PageParams, RangeParams, ScopeParams, StepParams};
+pub(crate) use described::{GraceParams, PageParams, RangeParams, ScopeParams, StepParams};
 
 use crate::error::Failure;
 

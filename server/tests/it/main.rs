@@ -11,9 +11,9 @@ mod operator;
 mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]
 mod rabbitmq;
+mod readers;
 mod restore;
 mod site_tls;
-mod readers;
 mod start;
 mod support;
 mod whole_path;

@@ -150,3 +150,24 @@ async fn credentials_open_what_they_are_for_in_both_versions() -> anyhow::Result
     assert_eq!(it.tries(5, ("fleet", &fleet), TOPIC).await?, "refused");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_token_is_replaced_while_the_old_one_goes_on_for_a_time() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let it = Guarded::start(folder.path()).await?;
+    let first = it.token("/api/services/", r#"{"id":"web-1","name":"web-1"}"#).await?;
+    let rotate = "/api/services/web-1/token";
+    let second = it.token(&format!("{rotate}?old_valid_seconds=3600"), "").await?;
+    for token in [&first, &second] {
+        assert_eq!(it.tries(5, ("web-1", token), TOPIC).await?, "blind writes");
+    }
+    let third = it.token(rotate, "").await?;
+    assert_eq!(it.tries(4, ("web-1", &third), TOPIC).await?, "blind writes");
+    for token in [&first, &second] {
+        assert_eq!(it.tries(4, ("web-1", token), TOPIC).await?, "refused");
+    }
+    let error = it.token(&format!("{rotate}?old_valid_seconds=2592001"), "").await.err();
+    let error = error.map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("400") && error.contains("old_valid_seconds"), "{error}");
+    Ok(())
+}

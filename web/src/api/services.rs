@@ -14,12 +14,15 @@ use super::body::Given;
 use crate::{
     access::Visitor,
     error::{ErrorAnswer, Failure},
-    params::{PageParams, Params},
+    params::{GraceParams, PageParams, Params},
     site::Shared,
 };
 use change::Change;
 use item::{Item, NewToken, Registered};
 use named::Named;
+
+/// Longest time that an old token goes on beside a new one: 30 days, in seconds.
+const LONGEST_GRACE: u32 = 30 * 24 * 60 * 60;
 
 /// All registered services.
 ///
@@ -144,18 +147,22 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A new token for a service's agent; the old one stops at once.
+/// A new token for a service's agent.
+///
+/// The old one stops at once, or after a time in which the agent can be given the new one.
 #[utoipa::path(
     post, path = "/api/services/{id}/token", tag = "Services", operation_id = "rotate",
-    params(("id" = String, Path, description = "Its id", example = "edge-fra-01")),
+    params(("id" = String, Path, description = "Its id", example = "edge-fra-01"), GraceParams),
     responses((status = 201, description = "The token, shown this once", body = NewToken))
 )]
 pub(crate) async fn rotate(
     State(site): State<Shared>,
     Named(service): Named,
+    params: Params,
 ) -> Result<(StatusCode, Json<NewToken>), Failure> {
-    let id = service.id.clone();
-    let token = site.change(move |app| app.registry.rotate_token(&id, Duration::ZERO)).await??;
+    let grace = params.number("old_valid_seconds", 0..=LONGEST_GRACE)?.unwrap_or_default();
+    let (id, grace) = (service.id.clone(), Duration::from_secs(grace.into()));
+    let token = site.change(move |app| app.registry.rotate_token(&id, grace)).await??;
     Ok((StatusCode::CREATED, Json(NewToken { token: token.expose().to_owned() })))
 }
 

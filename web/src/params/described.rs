@@ -50,6 +50,17 @@ pub(crate) struct StepParams {
     step: Option<String>,
 }
 
+/// How long an old token goes on.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes")]
+pub(crate) struct GraceParams {
+    /// For so many seconds the old token opens the door as well, at most 30
+    /// days; without it, it stops at once.
+    #[param(minimum = 0, maximum = 2_592_000, default = 0, example = 3600)]
+    old_valid_seconds: Option<u32>,
+}
+
 /// Which part of a list.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
