@@ -124,7 +124,7 @@ impl Access {
             "if the server's certificate is its own, give it with --ca FILE"
         } else if why.contains("not valid for name") || why.contains("NotValidForName") {
             "use the name that stands in the server's certificate"
-        } else if why.contains("expired") {
+        } else if why.contains("Expired") || why.contains("certificate expired") {
             "the server's certificate has expired: renew it; or is this machine's clock wrong?"
         } else {
             "does this port speak TLS, and is its certificate valid?"
