@@ -91,7 +91,7 @@ async fn health_is_a_sample_of_late_and_needs_no_server() -> Result<()> {
     )?;
     until("the agent measures", || health().is_ok_and(|out| out.status.success())).await?;
     running.stop("KILL")?;
-    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
     for file in std::fs::read_dir(state.path())? {
         std::fs::File::options().append(true).open(file?.path())?.set_modified(long_ago)?;
     }

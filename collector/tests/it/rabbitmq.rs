@@ -19,7 +19,7 @@ use tokio::{
 };
 
 /// It takes some 10 s to start on an idle machine.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 /// What one message may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Where Debian keeps the program that runs as whoever starts it.
