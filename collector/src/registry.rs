@@ -256,3 +256,8 @@ impl Registry {
         self.version.send_modify(|version| *version += 1);
     }
 }
+
+/// This moment, as exactly as the store keeps it.
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default()
+}

@@ -102,7 +102,8 @@ async fn password(client: &Client, stdin: bool, say: Say) -> anyhow::Result<()> 
     check_password(&komandorr_config::Secret::new(password.as_str()), "the password")?;
     client.change(Method::PUT, "/api/password", &json!({"password": password})).await?;
     if stdin {
-        say.done("admin has a new password; all sessions have ended")
+        say.done("admin has a new password; all sessions have ended");
+        Ok(())
     } else {
         say.secret("password", &password, "the new password of admin; all sessions have ended")
     }
@@ -116,7 +117,7 @@ struct Say {
 
 impl Say {
     /// A list of things: as a table, or as the API gave it.
-    fn list(self, answer: &Value, table: Table) -> anyhow::Result<()> {
+    fn list(self, answer: &Value, table: &Table) -> anyhow::Result<()> {
         if self.as_json {
             return print(&format!("{answer}\n"));
         }
@@ -134,11 +135,10 @@ impl Say {
     }
 
     /// What has been done.
-    fn done(self, what: &str) -> anyhow::Result<()> {
+    fn done(self, what: &str) {
         if !self.as_json {
             note(what);
         }
-        Ok(())
     }
 }
 

@@ -1,9 +1,7 @@
 //! TLS on the site's port, with the broker's way to a certificate.
 
-use std::{future::Future, io, pin::Pin};
-
 use komandorr_broker::Tls;
-use komandorr_web::{ByteStream, TlsDoor};
+use komandorr_web::{ByteStream, Handshake, TlsDoor};
 use tokio::net::TcpStream;
 
 /// Encrypts the site's connections.
@@ -11,10 +9,7 @@ use tokio::net::TcpStream;
 pub(crate) struct SiteTls(pub(crate) Tls);
 
 impl TlsDoor for SiteTls {
-    fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>> {
+    fn accept(&self, stream: TcpStream) -> Handshake {
         let tls = self.0.clone();
         Box::pin(async move { Ok(Box::new(tls.accept(stream).await?) as Box<dyn ByteStream>) })
     }

@@ -41,7 +41,7 @@ pub use cors::Origins;
 pub use mqtt::{ByteStream, MqttDoor};
 pub use peer::Proxies;
 pub use routes::{Route, routes};
-pub use server::{TlsDoor, run};
+pub use server::{Handshake, TlsDoor, run};
 
 /// Settings of the site, the section `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -82,8 +82,9 @@ impl FromStr for Proxies {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| {
             let one = part.parse::<IpAddr>().map(IpNet::from);
-            one.or_else(|_| part.parse())
-                .map_err(|_| format!("\"{part}\" is no address and no network such as 10.0.0.0/8"))
+            one.or_else(|_no_address| part.parse()).map_err(|error| {
+                format!("\"{part}\" is no address and no network such as 10.0.0.0/8: {error}")
+            })
         };
         parts.map(network).collect::<Result<_, _>>().map(Self)
     }

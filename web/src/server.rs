@@ -32,11 +32,11 @@ const BREATH: Duration = Duration::from_millis(50);
 /// The TLS side of the site's port: the certificate is the caller's business.
 pub trait TlsDoor: Send + Sync + 'static {
     /// Does the handshake of one connection.
-    fn accept(
-        &self,
-        stream: TcpStream,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
+    fn accept(&self, stream: TcpStream) -> Handshake;
 }
+
+/// A handshake under way, and the encrypted connection that comes of it.
+pub type Handshake = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send>>;
 
 /// Serves site and API on a bound listener, until `stop`; then finishes what
 /// it is answering, for at most two seconds.

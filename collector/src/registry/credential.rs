@@ -7,7 +7,7 @@ use komandorr_wire::ServiceId;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Registry, RegistryError, persist};
+use super::{Registry, RegistryError, now, persist};
 
 /// Random bytes in a token: more than anybody can guess.
 const TOKEN_BYTES: usize = 32;
@@ -112,7 +112,7 @@ impl Registry {
             role: Role::Agent,
             service_no: Some(service.number),
             hash: hash(token.expose()),
-            created_at: Timestamp::now(),
+            created_at: now(),
             expires_at: None,
         };
         let until = Timestamp::now().checked_add(grace).unwrap_or(Timestamp::MAX);
@@ -162,7 +162,7 @@ impl Registry {
             role,
             service_no,
             hash: hash(token.expose()),
-            created_at: Timestamp::now(),
+            created_at: now(),
             expires_at: None,
         };
         persist::insert_credential(&connection, &fresh)?;
@@ -178,7 +178,7 @@ impl Registry {
             role: Role::Operator,
             service_no: None,
             hash: hash(token),
-            created_at: Timestamp::now(),
+            created_at: now(),
             expires_at: None,
         });
     }

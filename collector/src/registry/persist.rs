@@ -4,7 +4,7 @@ use duckdb::{Connection, Row, params};
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 
-use super::{Credential, Role, Service, ServiceDetails, Session};
+use super::{Credential, Role, Service, ServiceDetails, Session, now};
 use crate::level::Level;
 
 /// Kind of a service whose kind nobody named.
@@ -44,8 +44,7 @@ pub(super) fn insert(
     details: ServiceDetails,
 ) -> duckdb::Result<Service> {
     let number = connection.query_row("SELECT nextval('service_no')::INTEGER", [], |r| r.get(0))?;
-    let created_at = Timestamp::from_millisecond(Timestamp::now().as_millisecond());
-    let service = described(number, id, details, created_at.unwrap_or_default());
+    let service = described(number, id, details, now());
     write(connection, &service)?;
     Ok(service)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Registry, RegistryError, Token, credential, persist};
+use super::{Registry, RegistryError, Token, credential, now, persist};
 
 /// A session ends when its browser was not seen for this long.
 const UNUSED: Duration = Duration::from_hours(14 * 24);
@@ -49,7 +49,7 @@ fn within(from: Timestamp, time: Duration, now: Timestamp) -> bool {
 impl Registry {
     /// Begins a session; its token goes into the browser's cookie.
     pub fn open_session(&self, account: &str, client: &str) -> Result<Token, RegistryError> {
-        let (token, now) = (Token::random(), Timestamp::now());
+        let (token, now) = (Token::random(), now());
         let fresh = Session {
             hash: credential::hash(token.expose()),
             account: account.to_owned(),
@@ -91,7 +91,7 @@ impl Registry {
     pub fn touch_session(&self, hash: &str) -> Result<(), RegistryError> {
         let connection = self.connection.lock()?;
         let Some(mut session) = self.sessions.read().get(hash).cloned() else { return Ok(()) };
-        session.last_seen_at = Timestamp::now();
+        session.last_seen_at = now();
         persist::touch_session(&connection, &session)?;
         self.sessions.write().insert(session.hash.clone(), session);
         Ok(())

@@ -74,8 +74,9 @@ fn restrict(_: &mut OpenOptions, _: u32) {}
 #[cfg(unix)]
 fn is_private(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
+    const OTHERS: u32 = 0o077;
     match fs::metadata(path) {
-        Ok(found) => Ok(found.permissions().mode() & 0o077 == 0),
+        Ok(found) => Ok(found.permissions().mode() & OTHERS == 0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

@@ -29,9 +29,9 @@ use crate::{credentials::operator_token_file, settings::Settings};
 /// How long the server may take to let a command in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long the server may take to begin its answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 /// How long it may pause within an answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The server as its operator sees it.
 #[derive(Debug)]

@@ -64,7 +64,7 @@ impl ReaderCommand {
                 add(client, say, "/api/readers/", &body, &format!("the token of reader {name}"))
                     .await
             }
-            Self::List => say.list(&client.get("/api/readers/").await?, READERS),
+            Self::List => say.list(&client.get("/api/readers/").await?, &READERS),
             Self::Remove { name } => remove(client, say, "/api/readers/", name).await,
         }
     }
@@ -77,7 +77,7 @@ impl TokenCommand {
                 let body = json!({"name": name, "scope": if *manage { "manage" } else { "read" }});
                 add(client, say, "/api/tokens/", &body, &format!("the token {name}")).await
             }
-            Self::List => say.list(&client.get("/api/tokens/").await?, TOKENS),
+            Self::List => say.list(&client.get("/api/tokens/").await?, &TOKENS),
             Self::Remove { name } => remove(client, say, "/api/tokens/", name).await,
         }
     }
@@ -97,5 +97,6 @@ async fn add(
 async fn remove(client: &Client, say: Say, path: &str, name: &str) -> anyhow::Result<()> {
     let path = format!("{path}{}", client::segment(name));
     client.change(Method::DELETE, &path, &Value::Null).await?;
-    say.done(&format!("{name} is removed"))
+    say.done(&format!("{name} is removed"));
+    Ok(())
 }

@@ -95,7 +95,8 @@ impl Backup {
             file.display()
         );
         let bytes = save(client, "/api/backup", file).await?;
-        say.done(&format!("{bytes} bytes in {}", file.display()))
+        say.done(&format!("{bytes} bytes in {}", file.display()));
+        Ok(())
     }
 }
 

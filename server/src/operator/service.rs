@@ -67,11 +67,12 @@ impl ServiceCommand {
                 let what = format!("{id} is registered; its agent's token, shown this once:");
                 say.secret("token", text(&answer, "token")?, &what)
             }
-            Self::List => say.list(&client.get("/api/services/").await?, COLUMNS),
+            Self::List => say.list(&client.get("/api/services/").await?, &COLUMNS),
             Self::Remove { id } => {
                 let path = format!("/api/services/{id}");
                 client.change(Method::DELETE, &path, &Value::Null).await?;
-                say.done(&format!("{id} is removed, with its token and all its traffic"))
+                say.done(&format!("{id} is removed, with its token and all its traffic"));
+                Ok(())
             }
             Self::Token { id } => {
                 let path = format!("/api/services/{id}/token");

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
+use komandorr_collector::registry::{ServiceDetails, Token};
 use komandorr_web::{Needs, Route, routes};
 use komandorr_wire::ServiceId;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy};
@@ -12,7 +13,7 @@ use crate::support::{PATIENCE, Stage, sample};
 async fn closed_site() -> Result<Stage> {
     let stage = Stage::with(|app| app.access.trusted = false).await?;
     for service in ["web-1", "db-1"] {
-        stage.registry.register(&ServiceId::new(service)?, Default::default())?;
+        stage.registry.register(&ServiceId::new(service)?, ServiceDetails::default())?;
         stage.publish(service, &[sample(1_000_000, 0, 60)]).await?;
     }
     Ok(stage)
@@ -25,16 +26,16 @@ impl Everybody {
     fn of(stage: &Stage) -> Result<Self> {
         let (web, db) = (ServiceId::new("web-1")?, ServiceId::new("db-1")?);
         let registry = &stage.registry;
-        let token = |token: komandorr_collector::registry::Token| Some(token.expose().to_owned());
+        let token = |token: &Token| Some(token.expose().to_owned());
         Ok(Self(vec![
             ("nobody", None),
             ("a guesser", Some("kmd_0".into())),
-            ("a reader of all", token(registry.create_reader("all", None)?)),
-            ("a reader of web-1", token(registry.create_reader("own", Some(&web))?)),
-            ("a reader of db-1", token(registry.create_reader("other", Some(&db))?)),
-            ("an agent", token(registry.rotate_token(&web, std::time::Duration::ZERO)?)),
-            ("a reading script", token(registry.create_script("graphs", false)?)),
-            ("a managing script", token(registry.create_script("deploy", true)?)),
+            ("a reader of all", token(&registry.create_reader("all", None)?)),
+            ("a reader of web-1", token(&registry.create_reader("own", Some(&web))?)),
+            ("a reader of db-1", token(&registry.create_reader("other", Some(&db))?)),
+            ("an agent", token(&registry.rotate_token(&web, std::time::Duration::ZERO)?)),
+            ("a reading script", token(&registry.create_script("graphs", false)?)),
+            ("a managing script", token(&registry.create_script("deploy", true)?)),
         ]))
     }
 

@@ -87,8 +87,8 @@ impl Sender {
         let target = name.clone();
         match self.site.change(move |app| make(app, &target)).await? {
             Ok(token) => {
-                let made = Some((name, token.expose().to_owned()));
-                self.show(StatusCode::OK, News { made, ..News::default() })
+                let shown = Some((name, token.expose().to_owned()));
+                self.show(StatusCode::OK, News { made: shown, ..News::default() })
             }
             Err(error) => self.wrong(form, given.name, error.into()),
         }
