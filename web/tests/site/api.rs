@@ -128,7 +128,7 @@ async fn a_service_is_registered_changed_and_removed() -> Result<()> {
     assert!(stage.registry.agent_may("web-1", &token));
     let again = client.post(stage.url("/api/services")).json(&body).send().await?;
     assert_eq!(again.status(), 409);
-    let change = json!({"capacity_bytes_per_second": 125_000_000, "group": null});
+    let change = json!({"capacity_bytes_per_second": 125_000_000.0, "group": null});
     let changed = client.patch(stage.url("/api/services/web-1")).json(&change).send().await?;
     let changed: Value = changed.json().await?;
     assert_eq!(changed["name"], "Web");

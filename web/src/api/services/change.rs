@@ -1,7 +1,8 @@
 //! What clients say of a service, and what is allowed.
 
 use komandorr_collector::registry::{Service, ServiceDetails};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Number;
 use utoipa::ToSchema;
 
 use crate::error::Failure;
@@ -49,7 +50,7 @@ pub(crate) struct Change {
     #[schema(value_type = Option<String>, max_length = 500, pattern = "^[^\\x00-\\x1f\\x7f]*$", example = "server")]
     icon: Option<Option<String>>,
     /// Capacity per direction, which beats what the agent reports; `null`: as it reports.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_whole")]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000_000_000_u64, example = 125_000_000)]
     capacity_bytes_per_second: Option<Option<u64>>,
 }
@@ -62,6 +63,20 @@ where
     T: Deserialize<'de>,
 {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// [`given`] of a whole number, which JSON may write as `125000000.0` as well.
+#[allow(clippy::option_option, reason = "absent, null and given are three things")]
+fn given_whole<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<u64>>, D::Error> {
+    let whole = |number: Number| {
+        let written = number.to_string();
+        let digits = written.strip_suffix(".0").unwrap_or(&written);
+        let wrong = || D::Error::custom("it must be a whole number, not below 0");
+        digits.parse().ok().ok_or_else(wrong)
+    };
+    Option::<Number>::deserialize(deserializer)?.map(whole).transpose().map(Some)
 }
 
 impl Change {

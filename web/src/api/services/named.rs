@@ -21,7 +21,7 @@ impl FromRequestParts<Shared> for Named {
         let visitor = Visitor::from_request_parts(parts, site).await?;
         // What is no text is no id either.
         let path = Path::<String>::from_request_parts(parts, site).await;
-        let Path(id) = path.map_err(|_| Failure::unknown_service("?"))?;
+        let Path(id) = path.ok().ok_or_else(|| Failure::unknown_service("?"))?;
         let service = site.service(&id)?;
         if visitor.sees(&service.id) {
             Ok(Self(service))
