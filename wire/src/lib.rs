@@ -3,12 +3,15 @@
 
 mod codec;
 mod delivery;
+pub mod meter;
+mod origin;
 mod sample;
 mod service;
 pub mod topic;
 
 pub use codec::{DecodeError, decode, decode_into, encode, encode_one};
 pub use delivery::{Delivery, Message, Outcome, Settle};
+pub use origin::{HTTP_AGENT, IMPORT_AGENT, Origin};
 pub use sample::{
     AgentSeq, Interface, InvalidSample, MAX_INTERFACES, MAX_INTERVAL_MS, MAX_SAMPLES_PER_PAYLOAD,
     MAX_TEXT, SCHEMA_VERSION, Sample,
