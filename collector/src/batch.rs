@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use komandorr_wire::Sample;
+use komandorr_wire::{Origin, Sample};
 
 use crate::{
     bucket::{FIVE_MINUTES_MS, HOUR_MS, bucket_of, share_out, speed},
@@ -16,14 +16,18 @@ use crate::{
 const FUTURE_TOLERANCE_MS: i64 = 5_000;
 /// 2020-01-01: a clock that shows an earlier time was never set.
 const EARLIEST_MS: i64 = 1_577_836_800_000;
+/// 1990-01-01: imported history may be older than this program.
+const EARLIEST_IMPORTED_MS: i64 = 631_152_000_000;
 
 /// A sample that is new, with the place that it takes.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) service_no: i32,
     pub(crate) agent_no: Option<i32>,
+    pub(crate) origin: Origin,
     /// Its end on a clock that can be believed, Unix milliseconds.
     pub(crate) ended_ms: i64,
+    /// When it came; imported history counts as having come when it ended.
     pub(crate) arrived_ms: i64,
     /// The agent's clock was impossible: `ended_ms` is the time of arrival.
     pub(crate) clock_corrected: bool,
@@ -53,6 +57,19 @@ pub(crate) struct InterfacePart {
 /// Service, start of the hour, name of the interface.
 pub(crate) type InterfaceKey = (i32, i64, Box<str>);
 
+/// How far an import has come: its first sample, or one of its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ImportMark {
+    pub(crate) agent_no: i32,
+    pub(crate) service_no: i32,
+    pub(crate) seq: u64,
+    pub(crate) ended_ms: i64,
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+    pub(crate) up_total: Option<u64>,
+    pub(crate) down_total: Option<u64>,
+}
+
 /// What goes into the store in one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -64,6 +81,7 @@ pub(crate) struct Batch {
     pub(crate) ranges: Vec<(i32, u64, u64)>,
     /// Agents that the store does not know yet.
     pub(crate) agents: Vec<(i32, Box<str>)>,
+    pub(crate) import_marks: Vec<ImportMark>,
     /// Samples that were stored before.
     pub(crate) repeated: u64,
 }
@@ -102,18 +120,24 @@ impl Batcher {
             batch.repeated += 1;
             return;
         }
+        let origin = Origin::of(&sample);
+        let imported = origin == Origin::Import;
+        let earliest_ms = if imported { EARLIEST_IMPORTED_MS } else { EARLIEST_MS };
         let believable =
-            |ms: &i64| (EARLIEST_MS..=arrived_ms.saturating_add(FUTURE_TOLERANCE_MS)).contains(ms);
+            |ms: &i64| (earliest_ms..=arrived_ms.saturating_add(FUTURE_TOLERANCE_MS)).contains(ms);
         let stamped = sample.ended_ms.filter(believable);
+        let ended_ms = stamped.unwrap_or(arrived_ms);
         let row = Row {
             service_no,
             agent_no,
-            ended_ms: stamped.unwrap_or(arrived_ms),
-            arrived_ms,
+            origin,
+            ended_ms,
+            arrived_ms: if imported { ended_ms } else { arrived_ms },
             clock_corrected: sample.ended_ms.is_some() && stamped.is_none(),
             sample,
         };
         batch.roll_up(&row);
+        batch.mark_import(&row);
         batch.rows.push(row);
     }
 
@@ -139,7 +163,39 @@ impl Batcher {
     }
 }
 
+impl ImportMark {
+    /// What the source had counted before its first sample, bytes sent and
+    /// received: volume of which only the sum is known.
+    pub(crate) fn earlier(&self) -> Option<(u64, u64)> {
+        let before = |total: Option<u64>, bytes: u64| total.unwrap_or(bytes).saturating_sub(bytes);
+        let earlier = (before(self.up_total, self.up), before(self.down_total, self.down));
+        (self.seq == 1).then_some(earlier)
+    }
+}
+
 impl Batch {
+    /// Keeps an import's first sample and its last of this batch.
+    fn mark_import(&mut self, row: &Row) {
+        let seq = row.sample.agent.as_ref().and_then(|agent| agent.seq);
+        let (Origin::Import, Some(agent_no), Some(seq)) = (row.origin, row.agent_no, seq) else {
+            return;
+        };
+        let mark = ImportMark {
+            agent_no,
+            service_no: row.service_no,
+            seq,
+            ended_ms: row.ended_ms,
+            up: row.sample.up,
+            down: row.sample.down,
+            up_total: row.sample.up_total,
+            down_total: row.sample.down_total,
+        };
+        match self.import_marks.last_mut() {
+            Some(last) if last.agent_no == agent_no && (2..seq).contains(&last.seq) => *last = mark,
+            _ => self.import_marks.push(mark),
+        }
+    }
+
     fn roll_up(&mut self, row: &Row) {
         let sample = &row.sample;
         let up_peak = speed(sample.up, sample.interval_ms);

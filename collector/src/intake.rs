@@ -10,13 +10,15 @@ mod connection;
 mod dialect;
 mod explain;
 mod herald;
+mod outward;
 mod receipt;
 mod url;
 mod version;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use komandorr_wire::Delivery;
+use bytes::Bytes;
+use komandorr_wire::{Delivery, ServiceId};
 use parking_lot::Mutex;
 use tokio::{
     sync::mpsc,
@@ -26,9 +28,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::IntakeError;
 pub use herald::Herald;
+pub use outward::Sent;
 pub use url::{BrokerUrl, InvalidBrokerUrl};
 
 use access::Access;
+use outward::Outward;
 use version::Spoken;
 
 /// The pauses between attempts to connect; jittered, so that several servers
@@ -44,6 +48,7 @@ pub struct Intake {
     access: Arc<Access>,
     /// Why there is no connection; `None` while there is one.
     trouble: Arc<Mutex<Option<String>>>,
+    outward: Outward,
 }
 
 impl Intake {
@@ -51,7 +56,8 @@ impl Intake {
     /// beside the database: the broker holds this server's messages under it.
     pub fn new(url: BrokerUrl, database: &Path) -> Result<Self, IntakeError> {
         let access = Arc::new(Access::new(url, database)?);
-        Ok(Self { access, trouble: Arc::new(Mutex::new(Some("not connected yet".to_owned()))) })
+        let trouble = Arc::new(Mutex::new(Some("not connected yet".to_owned())));
+        Ok(Self { access, trouble, outward: Outward::new() })
     }
 
     /// Whether samples can come in: connected, let in and subscribed.
@@ -70,9 +76,26 @@ impl Intake {
         &self.access.url
     }
 
+    /// Publishes a payload to a service's topic; returns when the broker has
+    /// answered, however long that takes. What it has taken may come twice.
+    pub async fn publish(&self, service: &ServiceId, payload: Bytes) -> Sent {
+        // What comes back has to find us there.
+        match self.problem() {
+            Some(problem) => Sent::NotTaken(problem),
+            None => self.outward.publish(service, payload).await,
+        }
+    }
+
     /// Connects, again and again, and hands on what comes, until `stop`. What
     /// is settled by then is still acknowledged; the rest stays at the broker.
     pub async fn run(self, deliveries: mpsc::Sender<Delivery>, stop: CancellationToken) {
+        tokio::join!(
+            self.outward.run(&self.access, stop.clone()),
+            self.receive(deliveries, stop.clone()),
+        );
+    }
+
+    async fn receive(&self, deliveries: mpsc::Sender<Delivery>, stop: CancellationToken) {
         let mut pause = FIRST_PAUSE;
         let mut spoken = Spoken::default();
         loop {

@@ -21,7 +21,7 @@ mod writer;
 pub use backup::{Backup, BackupError};
 pub use collector::Collector;
 pub use config::Config;
-pub use intake::{BrokerUrl, Herald, Intake};
+pub use intake::{BrokerUrl, Herald, Intake, Sent};
 pub use live::{Current, Live, State, Volume};
 pub use ranges::RangeSet;
 pub use read::Reader;

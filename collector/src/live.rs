@@ -142,6 +142,11 @@ impl Live {
             service.count(row.sample.up, row.sample.down);
             state.fleet.add(row);
         }
+        for mark in &batch.import_marks {
+            if let Some((up, down)) = mark.earlier() {
+                state.services.entry(mark.service_no).or_default().count(up, down);
+            }
+        }
         // Shared out already, for the roll-up.
         for (&(service_no, bucket_ms), part) in &batch.volumes {
             let service = state.services.entry(service_no).or_default();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use duckdb::Connection;
 use jiff::Timestamp;
-use komandorr_wire::{AgentSeq, Sample};
+use komandorr_wire::{AgentSeq, Origin, Sample};
 
 use crate::{
     batch::{Batcher, Row},
@@ -53,7 +53,9 @@ fn last_samples(connection: &Connection) -> duckdb::Result<Vec<Row>> {
         let ended_ms = row.get(3)?;
         let agent_no = row.get(1)?;
         let seq: Option<u64> = row.get(2)?;
+        let identity: Option<String> = row.get(14)?;
         Ok(Row {
+            origin: identity.as_deref().map(Origin::of_identity).unwrap_or_default(),
             service_no: row.get(0)?,
             agent_no,
             ended_ms,
@@ -68,6 +70,8 @@ fn last_samples(connection: &Connection) -> duckdb::Result<Vec<Row>> {
                 cpu_percent: row.get(8)?,
                 memory_percent: row.get(9)?,
                 gap: row.get(10)?,
+                up_total: row.get(12)?,
+                down_total: row.get(13)?,
                 ended_ms: Some(ended_ms),
                 agent: seq.map(|seq| AgentSeq { agent: "".into(), seq: Some(seq) }),
                 ..Sample::default()

@@ -52,6 +52,7 @@ fn removed_services(connection: &Connection) -> duckdb::Result<()> {
     }
     connection.execute_batch(&format!(
         "DELETE FROM sample WHERE {gone};
-         DELETE FROM interface_volume WHERE {gone};"
+         DELETE FROM interface_volume WHERE {gone};
+         DELETE FROM import_mark WHERE {gone};"
     ))
 }

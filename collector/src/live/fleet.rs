@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use komandorr_wire::Origin;
 
 use super::Volume;
 use crate::{
@@ -37,7 +38,9 @@ impl Fleet {
         let oldest_ms = row.arrived_ms.saturating_sub(KEPT_MS + FLEET_SLOT_MS);
         // A gap of days would be shared out among thousands of old slots.
         let kept_ms = KEPT_MS.unsigned_abs();
-        if row.ended_ms < oldest_ms || sample.interval_ms > kept_ms {
+        // What an import brings was nobody's traffic of the last hour.
+        if row.origin == Origin::Import || row.ended_ms < oldest_ms || sample.interval_ms > kept_ms
+        {
             return;
         }
         let shares =

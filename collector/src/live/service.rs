@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use komandorr_wire::Interface;
+use komandorr_wire::{Interface, Origin};
 
 use super::{StoredVolumes, Volume, periods::Spans};
 use crate::{
@@ -43,6 +43,12 @@ pub struct RecentSample {
     pub memory_percent: Option<f32>,
     /// It covers time in which the agent did not run.
     pub gap: bool,
+    /// Bytes sent since its agent's state began.
+    pub up_total: Option<u64>,
+    /// Bytes received since its agent's state began.
+    pub down_total: Option<u64>,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 impl RecentSample {
@@ -138,7 +144,9 @@ impl ServiceLive {
     }
 
     fn observe_agent(&mut self, row: &Row, arrived_at: Timestamp) {
-        let Some(agent_no) = row.agent_no else { return };
+        // An import is no agent that runs.
+        let agent_no = row.agent_no.filter(|_| row.origin != Origin::Import);
+        let Some(agent_no) = agent_no else { return };
         let stamped = row.sample.ended_ms.unwrap_or(row.arrived_ms);
         let delay_ms = row.arrived_ms.saturating_sub(stamped);
         let at = self.agents.iter().position(|agent| agent.state.agent_no == agent_no);
@@ -235,6 +243,9 @@ impl RecentSample {
             cpu_percent: sample.cpu_percent,
             memory_percent: sample.memory_percent,
             gap: sample.gap,
+            up_total: sample.up_total,
+            down_total: sample.down_total,
+            origin: row.origin,
         }
     }
 }

@@ -105,8 +105,8 @@ fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
 }
 
 /// Tables that hold something of a service beside the levels of roll-up.
-const TABLES_OF_A_SERVICE: [&str; 5] =
-    ["credential", "sample", "recent_volume", "interface_volume", "service"];
+const TABLES_OF_A_SERVICE: [&str; 6] =
+    ["credential", "sample", "recent_volume", "interface_volume", "import_mark", "service"];
 
 pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()> {
     connection.execute_batch("BEGIN")?;

@@ -67,6 +67,7 @@ fn append(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
     put(connection, "sample", samples(batch))?;
     put(connection, "recent_volume", volumes(batch))?;
     put(connection, "stored_range", ranges(batch))?;
+    put(connection, "import_mark", import_marks(batch))?;
     if batch.interfaces.is_empty() {
         return Ok(());
     }
@@ -125,6 +126,8 @@ fn samples(batch: &Batch) -> Columns {
         .with(samples().map(|s| s.memory_percent).collect::<Float32Array>())
         .with(samples().map(|s| Some(s.gap)).collect::<BooleanArray>())
         .with(rows().map(|row| Some(row.clock_corrected)).collect::<BooleanArray>())
+        .with(samples().map(|s| s.up_total).collect::<UInt64Array>())
+        .with(samples().map(|s| s.down_total).collect::<UInt64Array>())
 }
 
 fn volumes(batch: &Batch) -> Columns {
@@ -147,6 +150,19 @@ fn ranges(batch: &Batch) -> Columns {
         .with(Int32Array::from_iter_values(ranges().map(|range| range.0)))
         .with(UInt64Array::from_iter_values(ranges().map(|range| range.1)))
         .with(UInt64Array::from_iter_values(ranges().map(|range| range.2)))
+}
+
+fn import_marks(batch: &Batch) -> Columns {
+    let marks = || batch.import_marks.iter();
+    Columns::default()
+        .with(Int32Array::from_iter_values(marks().map(|mark| mark.agent_no)))
+        .with(Int32Array::from_iter_values(marks().map(|mark| mark.service_no)))
+        .with(UInt64Array::from_iter_values(marks().map(|mark| mark.seq)))
+        .times(marks().map(|mark| mark.ended_ms))
+        .with(UInt64Array::from_iter_values(marks().map(|mark| mark.up)))
+        .with(UInt64Array::from_iter_values(marks().map(|mark| mark.down)))
+        .with(marks().map(|mark| mark.up_total).collect::<UInt64Array>())
+        .with(marks().map(|mark| mark.down_total).collect::<UInt64Array>())
 }
 
 fn interfaces(batch: &Batch) -> Columns {

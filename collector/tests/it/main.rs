@@ -11,6 +11,7 @@ mod backup;
 mod export;
 mod faults;
 mod full_disk;
+mod imports;
 mod intake;
 mod killed;
 mod mosquitto;
