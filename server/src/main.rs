@@ -10,6 +10,7 @@ mod listen;
 mod manual;
 mod mqtt_door;
 mod operator;
+mod publish;
 mod serve;
 mod settings;
 mod signals;

@@ -119,6 +119,7 @@ impl Server {
             access: Access { trusted: settings.trusts(http) },
             metrics: settings.metrics.clone(),
             ready: readiness(&source, &stats, &stops.collector),
+            publish: Arc::new(source.clone()),
             mqtt: source.door(),
             tls: listeners.http_tls.clone().map(|tls| Arc::new(SiteTls(tls)) as Arc<dyn TlsDoor>),
             figures: {

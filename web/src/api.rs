@@ -7,6 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod document;
 pub(crate) mod export;
 pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod metrics;
 pub(crate) mod query;
 pub(crate) mod services;

@@ -13,7 +13,7 @@ use komandorr_collector::{read::ReadError, registry::RegistryError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{access, api, pages, site::Shared};
+use crate::{access, api, compat, pages, site::Shared};
 
 /// Longest part of a name from outside that a message repeats, in characters.
 const SHOWN: usize = 64;
@@ -193,7 +193,9 @@ pub(crate) async fn dress(
         None => return response,
     };
     let status = failure.status;
-    let body = if for_machines(uri.path()) {
+    let body = if let Some(detail) = compat::refusal(uri.path(), &headers, &failure) {
+        Json(detail).into_response()
+    } else if for_machines(uri.path()) {
         let Failure { code, message, .. } = failure.clone();
         Json(ErrorAnswer { error: ErrorWords { code, message } }).into_response()
     } else {

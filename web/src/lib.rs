@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod assets;
 mod chart;
+mod compat;
 mod cookie;
 mod cors;
 mod error;
@@ -18,6 +19,7 @@ mod origin;
 mod pages;
 mod params;
 mod peer;
+mod publish;
 mod routes;
 mod server;
 mod sheet;
@@ -40,6 +42,7 @@ pub use api::metrics::MetricsConfig;
 pub use cors::Origins;
 pub use mqtt::{ByteStream, MqttDoor};
 pub use peer::Proxies;
+pub use publish::{Published, Publisher};
 pub use routes::{Route, routes};
 pub use server::{Handshake, TlsDoor, run};
 
@@ -138,6 +141,8 @@ pub struct App {
     pub metrics: MetricsConfig,
     /// Asked by `/readyz`.
     pub ready: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// Publishes the samples that come over HTTP.
+    pub publish: Arc<dyn Publisher>,
     /// Takes MQTT over WebSocket at `/mqtt`; `None`: there is no broker here.
     pub mqtt: Option<Arc<dyn MqttDoor>>,
     /// Encrypts the connections; `None`: the site speaks plain HTTP.

@@ -74,6 +74,11 @@ impl Params {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// A parameter's last text, an empty one included, as other servers read it.
+    pub(crate) fn last(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// A parameter that must be of a kind, where it is given.
     pub(crate) fn parse<T: FromStr>(
         &self,

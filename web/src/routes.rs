@@ -20,7 +20,7 @@ use crate::{
         Needs::{Manage, Nothing, Read, ReadAll},
         Row,
     },
-    api, assets, error,
+    api, assets, compat, error,
     error::Failure,
     headers, hosts, mqtt, origin, pages, peer,
     site::Shared,
@@ -55,6 +55,7 @@ fn table() -> Vec<Row> {
     let mut rows = page_rows();
     rows.extend(api_rows());
     rows.extend(credential_rows());
+    rows.extend(compat::rows());
     rows.extend([
         Row::post("/theme", Nothing, theme::choose),
         Row::get("/assets/{name}", Nothing, assets::asset),
@@ -110,6 +111,8 @@ fn api_rows() -> Vec<Row> {
         Row::delete("/api/services/{id}", Manage, api::services::remove),
         Row::post("/api/services/{id}/token", Manage, api::services::rotate),
         Row::get("/api/backup", Manage, api::backup::backup),
+        Row::get("/api/import/progress", Manage, api::import::progress),
+        Row::post("/api/import/samples", Manage, api::import::samples),
     ]
 }
 

@@ -7,7 +7,7 @@ use komandorr_collector::{read::Scope, registry::Service};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    App, Config, Origins, Proxies, access::Checks, error::Failure, hub::Hub,
+    App, Config, Origins, Proxies, access::Checks, compat::Accounts, error::Failure, hub::Hub,
     pages::status::store::Remembered, when::Clock,
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Site {
     pub(crate) hub: Hub,
     /// What the store said that it holds.
     pub(crate) holdings: Remembered,
+    /// What agents of the original reported.
+    pub(crate) compat: Accounts,
     /// Ends live streams and sessions.
     pub(crate) stop: CancellationToken,
     /// Everything that runs beside a request.
@@ -45,7 +47,7 @@ impl Site {
         let hub = Hub::new(&app);
         let (tasks, started) = (TaskTracker::new(), Timestamp::now());
         let (proxies, checks) = (config.trusted_proxies.clone(), Checks::default());
-        let holdings = Remembered::default();
+        let (holdings, compat) = (Remembered::default(), Accounts::default());
         let origins = config.cors_origins.clone();
         Arc::new(Self {
             app,
@@ -56,6 +58,7 @@ impl Site {
             clock,
             hub,
             holdings,
+            compat,
             stop,
             tasks,
             started,

@@ -16,8 +16,8 @@ use utoipa::{
     },
 };
 
-use super::{analytics, backup, credentials, export, health, metrics, services, traffic};
-use crate::{error::ErrorAnswer, etag};
+use super::{analytics, backup, credentials, export, health, import, metrics, services, traffic};
+use crate::{compat, error::ErrorAnswer, etag};
 
 /// Operations in the words of the original, which have errors of their own
 /// and take parameters that they do not know.
@@ -63,6 +63,12 @@ pub(crate) const ORIGINAL: &str = "Original";
         health::ready,
         metrics::metrics,
         backup::backup,
+        compat::update::update,
+        compat::read::current,
+        compat::read::history,
+        compat::read::summary,
+        compat::read::health,
+        compat::socket::upgrade,
         json,
     ),
     components(schemas(ErrorAnswer)),
@@ -70,6 +76,7 @@ pub(crate) const ORIGINAL: &str = "Original";
         (name = "Traffic", description = "What goes on now, what went on, and the live stream."),
         (name = "Services", description = "The registry: what is measured, and the tokens of its agents."),
         (name = "Access", description = "Who else is let in: readers, scripts, and the administrator."),
+        (name = "Original", description = "The API of the original Komandorr, for its agents and dashboards: MiB/s and GiB, and `detail` for errors."),
         (name = "Server", description = "The server itself, for those who watch over it."),
     ),
     modifiers(&Refusals, &Credentials),

@@ -43,7 +43,9 @@ pub(crate) async fn list(
     let services = site.app.registry.services();
     let seen = services.iter().filter(|service| visitor.sees(&service.id));
     let (services, last) = page.cut(seen, |service| service.id.to_string());
-    let items: Vec<_> = services.into_iter().map(|service| Item::of(&site, service)).collect();
+    let listed = services.len();
+    let items: Vec<_> =
+        services.into_iter().map(|service| Item::of(&site, service, listed)).collect();
     Ok(page.answer("/api/services/", &items, last.as_deref()))
 }
 
@@ -54,7 +56,7 @@ pub(crate) async fn list(
     responses((status = 200, description = "The service", body = Item))
 )]
 pub(crate) async fn one(State(site): State<Shared>, Named(service): Named) -> Json<Item> {
-    Json(Item::of(&site, &service))
+    Json(Item::of(&site, &service, 1))
 }
 
 /// Registers a service, and makes the token of its agent.
@@ -75,7 +77,7 @@ pub(crate) async fn create(
     let id = ServiceId::new(&id).map_err(|error| Failure::invalid(format!("id: {error}")))?;
     let details = body.details(None);
     let (service, token) = site.change(move |app| app.registry.create(&id, details)).await??;
-    let (service, token) = (Item::of(&site, &service), token.expose().to_owned());
+    let (service, token) = (Item::of(&site, &service, 1), token.expose().to_owned());
     Ok((StatusCode::CREATED, Json(Registered { service, token })))
 }
 
@@ -129,7 +131,7 @@ async fn update(
 ) -> Result<Json<Item>, Failure> {
     let id = service.id.clone();
     let service = site.change(move |app| app.registry.update(&id, details)).await??;
-    Ok(Json(Item::of(site, &service)))
+    Ok(Json(Item::of(site, &service, 1)))
 }
 
 /// Removes a service with its token and all its traffic.

@@ -168,6 +168,7 @@ async fn what_is_open_to_everybody_is_known_by_name() {
         "GET /healthz",
         "GET /readyz",
         "GET /openapi.json",
+        "GET /api/health",
         "POST /theme",
         "GET /assets/{name}",
         "GET /favicon.ico",

@@ -16,6 +16,7 @@ mod answers;
 mod api;
 mod bad_input;
 mod browser;
+mod compat;
 mod connections;
 mod dashboard;
 mod errors;

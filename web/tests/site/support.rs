@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use komandorr_collector::{Collector, Registry};
-use komandorr_web::{Access, App, Config, MetricsConfig, Part, Readiness};
+use komandorr_web::{Access, App, Config, MetricsConfig, Part, Published, Publisher, Readiness};
 use komandorr_wire::{AgentSeq, Delivery, Interface, Message, Outcome, Sample, ServiceId, Settle};
 use tokio::{
     net::TcpListener,
@@ -43,6 +43,43 @@ impl Settle for Told {
             drop(told.send(outcomes.to_vec()));
         }
     }
+}
+
+/// Publishes into the collector as the broker does.
+struct Straight(mpsc::Sender<Delivery>);
+
+impl Publisher for Straight {
+    fn publish(
+        &self,
+        service: ServiceId,
+        payload: bytes::Bytes,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Published> + Send>> {
+        let deliveries = self.0.clone();
+        Box::pin(async move {
+            match deliver(&deliveries, service, payload).await {
+                Ok(outcomes) if outcomes == [Outcome::Stored] => Published::Stored,
+                Ok(refused) => Published::Refused(format!("{refused:?}")),
+                Err(error) => Published::Unavailable(error.to_string()),
+            }
+        })
+    }
+
+    fn may_repeat(&self) -> bool {
+        false
+    }
+}
+
+/// Delivers one payload and waits for what becomes of it.
+async fn deliver(
+    deliveries: &mpsc::Sender<Delivery>,
+    service: ServiceId,
+    payload: bytes::Bytes,
+) -> Result<Vec<Outcome>> {
+    let (told, outcome) = oneshot::channel();
+    let settle = Arc::new(Told(parking_lot::Mutex::new(Some(told))));
+    let message = Message { service, payload, arrived_ms: now_ms() };
+    deliveries.send(Delivery { messages: vec![message], settle }).await?;
+    outcome.await.context("the delivery was dropped")
 }
 
 impl Stage {
@@ -82,6 +119,7 @@ impl Stage {
         let path = folder.path().join("komandorr.duckdb");
         let config = komandorr_collector::Config { path, ..Default::default() };
         let collector = Collector::open(config, zone.clone())?;
+        let (deliveries, intake) = mpsc::channel(64);
         let mut app = App {
             reader: collector.reader(),
             live: collector.live(),
@@ -91,6 +129,7 @@ impl Stage {
             access: Access { trusted: true },
             metrics: MetricsConfig::default(),
             ready: Arc::new(|| Readiness { parts: vec![Part { name: "store", problem: None }] }),
+            publish: Arc::new(Straight(deliveries.clone())),
             mqtt: None,
             tls: None,
             figures: Arc::new(Vec::new),
@@ -100,7 +139,6 @@ impl Stage {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let (deliveries, intake) = mpsc::channel(64);
         let mut tasks = JoinSet::new();
         let registry = Arc::clone(&app.registry);
         let stop_site = stop.clone();
@@ -128,15 +166,8 @@ impl Stage {
         service: &str,
         payload: Vec<u8>,
     ) -> Result<Vec<Outcome>> {
-        let (told, outcome) = oneshot::channel();
-        let settle = Arc::new(Told(parking_lot::Mutex::new(Some(told))));
-        let message = Message {
-            service: ServiceId::new(service)?,
-            payload: payload.into(),
-            arrived_ms: now_ms(),
-        };
-        self.deliveries.send(Delivery { messages: vec![message], settle }).await?;
-        tokio::time::timeout(PATIENCE, outcome).await?.context("the delivery was dropped")
+        let delivered = deliver(&self.deliveries, ServiceId::new(service)?, payload.into());
+        tokio::time::timeout(PATIENCE, delivered).await?
     }
 
     /// Ends everything, and says how long that took.

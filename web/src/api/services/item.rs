@@ -1,4 +1,4 @@
-//! A service as it is told: the original's fields that we have, and ours.
+//! A service as it is told: the original's fields, and ours.
 
 use jiff::Timestamp;
 use komandorr_collector::{State as Activity, registry::Service};
@@ -6,7 +6,10 @@ use komandorr_wire::ServiceId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::site::Site;
+use crate::{
+    compat::{self, Fields},
+    site::Site,
+};
 
 /// A registered service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,6 +49,8 @@ pub(crate) struct Item {
     /// Interval of its agent.
     #[schema(required, example = 5.0)]
     interval_seconds: Option<f64>,
+    #[serde(flatten)]
+    original: Fields,
 }
 
 /// A service that was just registered.
@@ -67,8 +72,8 @@ pub(crate) struct NewToken {
 }
 
 impl Item {
-    /// As it is at this moment.
-    pub(super) fn of(site: &Site, service: &Service) -> Self {
+    /// As it is at this moment, one of `listed`.
+    pub(super) fn of(site: &Site, service: &Service, listed: usize) -> Self {
         let current = site.app.live.one(&service.id, Timestamp::now());
         Self {
             id: service.id.clone(),
@@ -84,6 +89,7 @@ impl Item {
                 .as_ref()
                 .and_then(|now| now.capacity_bytes_per_second),
             interval_seconds: current.as_ref().and_then(|now| now.interval_seconds),
+            original: compat::fields(site, service, listed),
         }
     }
 }
