@@ -14,10 +14,11 @@ ROOMS = {
     "komandorr-broker": {"komandorr-wire", "komandorr-config"},
     "komandorr-agent": {"komandorr-wire", "komandorr-config"},
     "komandorr-collector": {"komandorr-wire", "komandorr-config"},
+    "komandorr-import": {"komandorr-wire"},
     "komandorr-web": {"komandorr-wire", "komandorr-config", "komandorr-collector"},
     "komandorr": {
         "komandorr-wire", "komandorr-config", "komandorr-broker",
-        "komandorr-agent", "komandorr-collector", "komandorr-web",
+        "komandorr-agent", "komandorr-collector", "komandorr-import", "komandorr-web",
     },
 }
 
@@ -35,6 +36,7 @@ THIRD_PARTIES = {
     "rmp-serde": {"komandorr-wire"},
     # What is serialised describes itself where it is defined.
     "utoipa": {"komandorr-collector", "komandorr-web"},
+    "rusqlite": {"komandorr-import"},
 }
 
 # What must not reach the machines that agents run on, by any way.

@@ -5,6 +5,7 @@
 pub(crate) mod client;
 mod credential;
 mod files;
+mod import;
 mod service;
 mod table;
 mod tls;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 pub(crate) use credential::{ReaderCommand, TokenCommand};
 pub(crate) use files::{Backup, Export};
+pub(crate) use import::Import;
 pub(crate) use service::ServiceCommand;
 
 use crate::{
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Copies the database of the running server to a file.
     Backup(Backup),
+    /// Imports history of the original Komandorr, or of vnStat; says what it took.
+    Import(Import),
     /// Asks whether the server is ready: exit code 0, or 1 and why not.
     Health,
 }
@@ -70,6 +74,7 @@ pub(crate) async fn run(
         Command::Password { stdin } => password(&client, *stdin, say).await,
         Command::Export(export) => export.run(&client).await,
         Command::Backup(backup) => backup.run(&client, say).await,
+        Command::Import(import) => import.run(&client, settings, say).await,
         Command::Health => Ok(()),
     }
 }

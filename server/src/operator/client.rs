@@ -33,6 +33,10 @@ const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 /// How long it may pause within an answer.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// What bodies are.
+const JSON: &str = "application/json";
+const MESSAGE_PACK: &str = "application/msgpack";
+
 /// The server as its operator sees it.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -98,8 +102,14 @@ impl Client {
         path: &str,
         body: &Value,
     ) -> anyhow::Result<Value> {
-        let body = (!body.is_null()).then(|| Bytes::from(body.to_string()));
+        let body = (!body.is_null()).then(|| (Bytes::from(body.to_string()), JSON));
         let answer = self.send(method, path, body).await?;
+        self.accepted(answer).await?.json().await
+    }
+
+    /// Hands the server samples, as MessagePack.
+    pub(crate) async fn hand_over(&self, path: &str, samples: Bytes) -> anyhow::Result<Value> {
+        let answer = self.send(Method::POST, path, Some((samples, MESSAGE_PACK))).await?;
         self.accepted(answer).await?.json().await
     }
 
@@ -124,7 +134,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<Bytes>,
+        body: Option<(Bytes, &'static str)>,
     ) -> anyhow::Result<Answer> {
         let stream = self.connect().await?;
         let lost = || format!("the server at {} did not answer", self.address);
@@ -144,10 +154,11 @@ impl Client {
             let value = format!("Bearer {}", token.expose());
             request = request.header(header::AUTHORIZATION, value);
         }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
+        if let Some((_, kind)) = body {
+            request = request.header(header::CONTENT_TYPE, kind);
         }
-        let request = request.body(Full::new(body.unwrap_or_default()))?;
+        let body = body.map(|(body, _)| body).unwrap_or_default();
+        let request = request.body(Full::new(body))?;
         let answer = timeout(ANSWER_WITHIN, sender.send_request(request)).await;
         let (head, body) = answer.with_context(lost)?.with_context(lost)?.into_parts();
         Ok(Answer { head: http::Response::from_parts(head, ()), body, driver })

@@ -4,10 +4,12 @@ mod certificates;
 mod chaos;
 mod doors;
 mod home_assistant;
+mod import;
 mod metrics;
 #[path = "../../../collector/tests/it/mosquitto.rs"]
 mod mosquitto;
 mod operator;
+mod original;
 mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]
 mod rabbitmq;

@@ -1,8 +1,5 @@
 //! The original's agent, unchanged but for its URL, against the real server.
 
-#[path = "../../../collector/tests/it/mosquitto.rs"]
-mod mosquitto;
-
 use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context, ensure};
@@ -10,8 +7,10 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
 
-use crate::support::{PATIENCE, Server};
-use mosquitto::Mosquitto;
+use crate::{
+    mosquitto::Mosquitto,
+    support::{PATIENCE, Server},
+};
 
 const GIB: f64 = 1_073_741_824.0;
 const STEP: f64 = 0.001 * GIB;

@@ -63,6 +63,8 @@ pub(crate) const ORIGINAL: &str = "Original";
         health::ready,
         metrics::metrics,
         backup::backup,
+        import::progress,
+        import::samples,
         compat::update::update,
         compat::read::current,
         compat::read::history,

@@ -28,8 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(50);
 /// Longest name of a source, in bytes.
 const LONGEST_SOURCE: usize = 200;
 
-/// `GET /api/import/progress?service=&source=`: under which identity a source
-/// is imported, and how far it has come.
+/// Under which identity a source is imported, and how far it has come.
+#[utoipa::path(
+    get, path = "/api/import/progress", tag = "Server", operation_id = "importProgress",
+    params(
+        ("service" = String, Query, description = "The service's id", example = "edge-fra-01"),
+        ("source" = String, Query, description = "Any name of what is imported", example = "vnstat/eth0"),
+    ),
+    responses((status = 200, description = "The identity `agent`, the last sample, and from when the service reports by itself", body = serde_json::Value))
+)]
 pub(crate) async fn progress(
     State(site): State<Shared>,
     params: Params,
@@ -77,8 +84,13 @@ fn own_since(site: &Site, service: &Service) -> Option<Timestamp> {
     Some(begin.min(service.created_at))
 }
 
-/// `POST /api/import/samples?service=`: a MessagePack array of samples with
-/// the identity of an import. Answers when they are stored.
+/// Takes samples with the identity of an import; answers when they are stored.
+#[utoipa::path(
+    post, path = "/api/import/samples", tag = "Server", operation_id = "importSamples",
+    params(("service" = String, Query, description = "The service's id", example = "edge-fra-01")),
+    request_body(content = Vec<u8>, content_type = "application/msgpack", description = "An array of 1 to 1000 samples as MessagePack"),
+    responses((status = 200, description = "They are stored", body = serde_json::Value))
+)]
 pub(crate) async fn samples(
     State(site): State<Shared>,
     params: Params,
