@@ -1,8 +1,8 @@
 //! One commit's worth of samples: what is new, and what it adds up to. No
 //! database, no clock: the rules of "stored once" and of the roll-up alone.
 
-use std::collections::HashMap;
-
+// Seeded like std's, and several times as fast for keys as short as these.
+use foldhash::HashMap;
 use komandorr_wire::{Origin, Sample};
 
 use crate::{
@@ -144,13 +144,16 @@ impl Batcher {
     /// The number of the sample's agent, and whether the sample is new.
     fn number(&mut self, batch: &mut Batch, sample: &Sample) -> (Option<i32>, bool) {
         let Some(id) = &sample.agent else { return (None, true) };
-        if !self.agents.contains_key(&id.agent) {
-            let number = self.next_agent_no;
-            self.next_agent_no += 1;
-            batch.agents.push((number, id.agent.clone()));
-            self.agents.insert(id.agent.clone(), Agent { number, stored: RangeSet::default() });
-        }
-        let Some(agent) = self.agents.get_mut(&id.agent) else { return (None, true) };
+        let agent = match self.agents.get_mut(&id.agent) {
+            Some(known) => known,
+            None => {
+                let number = self.next_agent_no;
+                self.next_agent_no += 1;
+                batch.agents.push((number, id.agent.clone()));
+                let new = Agent { number, stored: RangeSet::default() };
+                self.agents.entry(id.agent.clone()).insert_entry(new).into_mut()
+            }
+        };
         let Some(seq) = id.seq else { return (Some(agent.number), true) };
         if !agent.stored.insert(seq) {
             return (Some(agent.number), false);

@@ -39,7 +39,14 @@ pub fn share_out(
     let interval = i64::try_from(interval_ms.max(1)).unwrap_or(i64::MAX);
     let began_ms = ended_ms.saturating_sub(interval);
     let until = move |bytes: u64, at_ms: i64| {
+        // The whole of it needs no division: that is nearly every sample.
+        if at_ms >= ended_ms {
+            return bytes;
+        }
         let elapsed = at_ms.saturating_sub(began_ms).unsigned_abs();
+        if elapsed == 0 {
+            return 0;
+        }
         let part = u128::from(bytes) * u128::from(elapsed) / u128::from(interval.unsigned_abs());
         u64::try_from(part).unwrap_or(u64::MAX)
     };
@@ -63,6 +70,11 @@ pub fn share_out(
 
 /// Bytes per second of an interval, rounded.
 pub fn speed(bytes: u64, interval_ms: u64) -> u64 {
+    // Numbers of 64 bits divide several times as fast.
+    let rounded = bytes.checked_mul(1000).and_then(|n| n.checked_add(interval_ms.max(1) / 2));
+    if let Some(rounded) = rounded {
+        return rounded / interval_ms.max(1);
+    }
     let interval = u128::from(interval_ms.max(1));
     let speed = (u128::from(bytes) * 1000 + interval / 2) / interval;
     u64::try_from(speed).unwrap_or(u64::MAX)

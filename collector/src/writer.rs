@@ -5,7 +5,9 @@ mod append;
 
 use std::{sync::Arc, time::Duration};
 
-use komandorr_wire::{DecodeError, Delivery, Message, Outcome, Sample, Settle, decode};
+use komandorr_wire::{
+    DecodeError, Delivery, Message, Outcome, Sample, ServiceId, Settle, decode_into,
+};
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep_until, timeout},
@@ -23,7 +25,7 @@ use crate::{
 /// Least time between two commits when little comes in: each costs about a
 /// millisecond and an fsync however small it is. The first message after a
 /// pause is not held back.
-const LINGER: Duration = Duration::from_millis(25);
+const LINGER: Duration = Duration::from_millis(30);
 /// When this many messages wait, the writer does not linger.
 const MANY_MESSAGES: usize = 2_000;
 /// Most samples of one commit: bounds its memory and its time.
@@ -44,8 +46,18 @@ pub(crate) struct Writer {
     pub(crate) committed: Arc<Notify>,
 }
 
-/// A payload's samples and the number of their service, or why it is refused.
-type Decoded = Result<(i32, Vec<Sample>), DecodeError>;
+/// The number of a payload's service and of its samples, or why it is refused.
+type Decoded = Result<(i32, usize), DecodeError>;
+
+/// A delivery's samples and what becomes of its messages; kept from one
+/// delivery to the next, so that only the first ones allocate.
+#[derive(Default)]
+struct Opened {
+    samples: Vec<Sample>,
+    messages: Vec<Decoded>,
+    /// The service of the last message: the next one is mostly of the same.
+    service: Option<(ServiceId, i32)>,
+}
 
 /// The messages of one delivery, as they will be settled.
 struct Receipt {
@@ -99,23 +111,19 @@ impl Writer {
     /// Decodes deliveries into one batch, up to a bound.
     fn take(&mut self, rest: &mut impl Iterator<Item = Delivery>) -> (Batch, Vec<Receipt>) {
         let (mut batch, mut receipts) = (Batch::default(), Vec::new());
+        let mut opened = Opened::default();
         for delivery in rest {
-            let messages = delivery.messages.iter();
-            let decoded: Result<Vec<_>, RegistryError> =
-                messages.map(|message| self.decode(message)).collect();
-            let decoded = match decoded {
-                Ok(decoded) => decoded,
+            if let Err(error) = self.open(&delivery.messages, &mut opened) {
                 // Dropped unsettled: its sender still has it and comes again.
-                Err(error) => {
-                    tracing::error!(%error, "registering a service; its sample is not acknowledged");
-                    continue;
-                }
-            };
-            let mut outcomes = Vec::with_capacity(decoded.len());
-            for (message, decoded) in delivery.messages.iter().zip(decoded) {
+                tracing::error!(%error, "registering a service; its sample is not acknowledged");
+                continue;
+            }
+            let mut samples = opened.samples.drain(..);
+            let mut outcomes = Vec::with_capacity(delivery.messages.len());
+            for (message, decoded) in delivery.messages.iter().zip(opened.messages.drain(..)) {
                 outcomes.push(match decoded {
-                    Ok((number, samples)) => {
-                        for sample in samples {
+                    Ok((number, count)) => {
+                        for sample in samples.by_ref().take(count) {
                             self.batcher.add(&mut batch, number, sample, message.arrived_ms);
                         }
                         Outcome::Stored
@@ -123,6 +131,7 @@ impl Writer {
                     Err(error) => Outcome::Refused(error),
                 });
             }
+            drop(samples);
             receipts.push(Receipt { settle: delivery.settle, outcomes });
             if batch.rows.len() >= MAX_ROWS {
                 break;
@@ -131,16 +140,21 @@ impl Writer {
         (batch, receipts)
     }
 
-    /// The samples of a message with the number of their service, which is
-    /// registered by its first valid sample.
-    fn decode(&self, message: &Message) -> Result<Decoded, RegistryError> {
-        match decode(&message.payload) {
-            Ok(samples) => Ok(Ok((self.registry.ensure(&message.service)?, samples))),
-            Err(error) => {
-                self.stats.refused(message, &error);
-                Ok(Err(error))
-            }
+    /// Decodes a delivery. A service is registered by its first valid sample.
+    fn open(&self, messages: &[Message], opened: &mut Opened) -> Result<(), RegistryError> {
+        opened.samples.clear();
+        opened.messages.clear();
+        for message in messages {
+            let decoded = match decode_into(&message.payload, &mut opened.samples) {
+                Ok(count) => Ok((opened.number(&self.registry, &message.service)?, count)),
+                Err(error) => {
+                    self.stats.refused(message, &error);
+                    Err(error)
+                }
+            };
+            opened.messages.push(decoded);
         }
+        Ok(())
     }
 
     /// Commits a batch, as often as it takes: what is not stored is not
@@ -182,6 +196,19 @@ impl Writer {
             }
             pause = (pause * 2).min(RETRY_LONGEST);
         }
+    }
+}
+
+impl Opened {
+    fn number(&mut self, registry: &Registry, service: &ServiceId) -> Result<i32, RegistryError> {
+        if let Some((known, number)) = &self.service
+            && known == service
+        {
+            return Ok(*number);
+        }
+        let number = registry.ensure(service)?;
+        self.service = Some((service.clone(), number));
+        Ok(number)
     }
 }
 

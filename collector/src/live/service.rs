@@ -107,6 +107,28 @@ struct AgentLive {
 }
 
 impl AgentLive {
+    fn new(agent_no: i32, last_seen: Timestamp) -> Self {
+        let state = AgentState {
+            agent_no,
+            last_seen,
+            clock_offset_ms: 0,
+            clock_corrected: false,
+            behind_ms: None,
+        };
+        Self { state, delays_ms: VecDeque::new() }
+    }
+
+    fn observe(&mut self, arrived_at: Timestamp, delay_ms: i64, clock_corrected: bool) {
+        self.delays_ms.push_back(delay_ms);
+        if self.delays_ms.len() > OFFSET_SAMPLES {
+            self.delays_ms.pop_front();
+        }
+        self.state.last_seen = self.state.last_seen.max(arrived_at);
+        self.state.clock_corrected = clock_corrected;
+        self.state.clock_offset_ms = self.delays_ms.iter().copied().min().unwrap_or_default();
+        self.state.behind_ms = self.behind_ms();
+    }
+
     /// A clock that is off delays all samples alike; a spool that is sent at
     /// once shows in delays that fall from sample to sample.
     fn behind_ms(&self) -> Option<i64> {
@@ -128,8 +150,12 @@ impl ServiceLive {
     pub(super) fn observe(&mut self, row: &Row) {
         let sample = RecentSample::of(row);
         let newest = self.recent.back().is_none_or(|last| last.ended_at <= sample.ended_at);
-        let at = self.recent.partition_point(|known| known.ended_at <= sample.ended_at);
-        self.recent.insert(at, sample);
+        if newest {
+            self.recent.push_back(sample);
+        } else {
+            let at = self.recent.partition_point(|known| known.ended_at <= sample.ended_at);
+            self.recent.insert(at, sample);
+        }
         if self.recent.len() > KEPT_SAMPLES {
             self.recent.pop_front();
         }
@@ -149,31 +175,18 @@ impl ServiceLive {
         let Some(agent_no) = agent_no else { return };
         let stamped = row.sample.ended_ms.unwrap_or(row.arrived_ms);
         let delay_ms = row.arrived_ms.saturating_sub(stamped);
-        let at = self.agents.iter().position(|agent| agent.state.agent_no == agent_no);
-        let mut agent = at.map_or_else(
-            || AgentLive {
-                state: AgentState {
-                    agent_no,
-                    last_seen: arrived_at,
-                    clock_offset_ms: delay_ms,
-                    clock_corrected: false,
-                    behind_ms: None,
-                },
-                delays_ms: VecDeque::new(),
-            },
-            |at| self.agents.swap_remove(at),
-        );
-        agent.delays_ms.push_back(delay_ms);
-        if agent.delays_ms.len() > OFFSET_SAMPLES {
-            agent.delays_ms.pop_front();
+        let known = self.agents.iter_mut().find(|agent| agent.state.agent_no == agent_no);
+        if let Some(agent) = known {
+            agent.observe(arrived_at, delay_ms, row.clock_corrected);
+        } else {
+            let mut agent = AgentLive::new(agent_no, arrived_at);
+            agent.observe(arrived_at, delay_ms, row.clock_corrected);
+            self.agents.push(agent);
         }
-        agent.state.last_seen = agent.state.last_seen.max(arrived_at);
-        agent.state.clock_corrected = row.clock_corrected;
-        agent.state.clock_offset_ms = agent.delays_ms.iter().copied().min().unwrap_or_default();
-        agent.state.behind_ms = agent.behind_ms();
-        self.agents.push(agent);
-        let oldest = arrived_at.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
-        self.agents.retain(|agent| agent.state.last_seen.as_millisecond() >= oldest);
+        if self.agents.len() > 1 {
+            let oldest = arrived_at.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
+            self.agents.retain(|agent| agent.state.last_seen.as_millisecond() >= oldest);
+        }
     }
 
     pub(super) fn count(&mut self, up: u64, down: u64) {
