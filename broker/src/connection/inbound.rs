@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use komandorr_wire::{Message, ServiceId, topic::Topic};
+use komandorr_wire::{
+    Message, ServiceId,
+    topic::{self, Topic},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc::error::TrySendError,
@@ -113,9 +116,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn publish(&mut self, publish: &Publish<'_>, arrival: &mut Arrival) -> Result<Taken, End> {
+        // Mostly to the same topic as before: then it is not taken apart again.
+        let id = publish.topic.strip_prefix(topic::ALL_TRAFFIC.trim_end_matches('+'));
+        if let Some(service) = self.usual.clone().filter(|usual| id == Some(usual.as_str())) {
+            return self.traffic(service, publish, arrival);
+        }
         let target = self.core.rules.publish(self.seat.live.identity(), publish.topic);
         match target.map_err(|_refusal| End::PublishRefused(shown(publish.topic)))? {
             Target::Service(Topic::Traffic(service)) => {
+                self.usual = Some(service.clone());
                 return self.traffic(service, publish, arrival);
             }
             Target::Service(Topic::Status(service)) => self.status(&service, publish, arrival)?,

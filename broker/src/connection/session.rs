@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use komandorr_wire::Delivery;
+use komandorr_wire::{Delivery, ServiceId};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{OwnedSemaphorePermit, mpsc::OwnedPermit},
@@ -71,6 +71,8 @@ pub(crate) struct Session<S> {
     pub(super) feeds: Feeds,
     pub(super) inflight: Inflight,
     pub(super) draining: bool,
+    /// The service to whose traffic topic it was allowed to publish last.
+    pub(super) usual: Option<ServiceId>,
     /// As many messages wait for the store as may.
     full: bool,
     pub(super) last_packet: Instant,
@@ -124,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 retained: VecDeque::new(),
             },
             draining: false,
+            usual: None,
             full: false,
             last_packet: Instant::now(),
             patience: Duration::from_millis(u64::from(keep_alive) * 1500),
@@ -219,10 +222,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// PUBACKs for everything that has been stored meanwhile.
     fn acknowledge(&mut self) -> Result<(), End> {
+        // One moment for all of them: asking for the time costs more than the rest.
+        let mut now = None;
         while let Some(due) = self.window.due() {
             let counters = &self.core.counters;
             if let Some(since) = due.since {
-                counters.acknowledged(since.elapsed());
+                let now = now.get_or_insert_with(std::time::Instant::now);
+                counters.acknowledged(now.saturating_duration_since(since));
             }
             let code = due.reason.unwrap_or_else(|| {
                 counters.payloads_refused.fetch_add(1, Relaxed);
