@@ -100,6 +100,11 @@ impl Hub {
         frame
     }
 
+    /// Whether something has happened since the newest frame was made.
+    fn is_behind(&self) -> bool {
+        self.newest.borrow().version != Some(*self.live.subscribe().borrow())
+    }
+
     fn next(&self, top: &mut TopFive, last: &Frame, version: u64, now: Timestamp) -> Frame {
         let number = last.number + 1;
         let items = items(self.live.current(now), last, number);

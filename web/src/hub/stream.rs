@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::Frame;
@@ -93,11 +93,22 @@ impl Reader {
                 }
             }
             sleep_until(sent + AT_MOST_EVERY).await;
+            self.catch_up().await;
             let frame = self.frames.borrow_and_update().clone();
             if let Some(event) = self.event(&frame, false) {
                 return Some(self.sent(&frame, event));
             }
             self.known = frame.number;
+        }
+    }
+
+    /// Where something happened since the newest frame, the next one is a
+    /// moment away: an event tells nothing older than it has to.
+    async fn catch_up(&mut self) {
+        self.frames.mark_unchanged();
+        if self.site.hub.is_behind() {
+            // Too late is no harm: the newest frame is there already.
+            drop(timeout(super::AT_MOST_EVERY, self.frames.changed()).await);
         }
     }
 
