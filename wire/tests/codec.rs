@@ -207,3 +207,18 @@ fn what_python_writes_is_read() {
     assert_eq!(decode(bytes), Ok(vec![sample.clone()]));
     assert_eq!(encode_one(&sample), include_bytes!("rust.msgpack"), "what python.py reads");
 }
+
+/// What a fuzzer found worth keeping: every file of the corpus is read.
+#[test]
+fn the_fuzzer_s_corpus_is_read_without_a_panic() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/samples");
+    let mut files = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        if let Ok(samples) = decode(&bytes) {
+            assert_eq!(decode(&encode(&samples)), Ok(samples));
+        }
+        files += 1;
+    }
+    assert!(files >= 8, "the corpus in {corpus} is gone");
+}
