@@ -69,8 +69,9 @@ def steady(komandorr, bench, seconds):
 def ten_thousand(komandorr, bench, seconds):
     rows = []
     with stage.komandorr(komandorr) as server:
+        # Each service is registered by its first sample: that is over then.
         found = bench.load(
-            server, connections=10_000, rate=2000, connecting=200, duration=f"{seconds}s", warm_up="15s"
+            server, connections=10_000, rate=2000, connecting=200, duration=f"{seconds}s", warm_up="45s"
         )
     server, p99 = found["server"], found["puback"]["p99_ms"]
     text = (
@@ -88,7 +89,7 @@ def dashboard(komandorr, bench, seconds):
         sys.exit("bench: wrk is missing: apt-get install wrk")
     rows = []
     with stage.komandorr(komandorr) as server:
-        agents = bench.start(server, connections=1000, rate=1000, warm_up="1s", duration=f"{seconds + 8}s")
+        agents = bench.start(server, connections=1000, rate=1000, warm_up="1s", duration=f"{seconds + 20}s")
         # Until all services have reported.
         server.until(lambda: stage.fetch(f"{server.site}/metrics").count('komandorr_service_reports{') >= 1000, "the load")
         time.sleep(2)

@@ -1,11 +1,12 @@
 """Komandorr beside other programs that do a part of its work, in one run."""
 
-import contextlib
 import json
+import os
 import pathlib
+import shutil
+import socket
 import subprocess
 import sys
-import shutil
 
 import stage
 from stage import Program, free_port, number, say
@@ -34,10 +35,16 @@ KEEP_ALL = {"storage.samples_per_service": "400000000"}
 
 
 def needed(program, package):
-    path = shutil.which(program, path=f"{sys.path and ''}/usr/bin:/usr/sbin:/usr/local/bin")
+    # Where an ordinary user's PATH ends, mosquitto begins.
+    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if not path:
         sys.exit(f"bench: {program} is missing: apt-get install {package}")
     return path
+
+
+def answers(port):
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
 
 
 class Mosquitto(Program):
@@ -47,7 +54,7 @@ class Mosquitto(Program):
         file.write_text(MOSQUITTO.format(port=port))
         super().__init__([needed("mosquitto", "mosquitto"), "-c", str(file)], folder)
         self.mqtt = f"mqtt://127.0.0.1:{port}"
-        self.until(lambda: stage.socket.create_connection(("127.0.0.1", port), 1).close() or True, "mosquitto")
+        self.until(lambda: answers(port), "mosquitto")
 
 
 class VictoriaMetrics(Program):
@@ -153,11 +160,6 @@ def databases_table(lines):
 
 
 def versions():
-    """Which programs were compared."""
-    asked = [(["mosquitto", "-h"], 0), (["victoria-metrics", "--version"], 0), (["influxd", "version"], 0)]
-    found = []
-    for command, line in asked:
-        with contextlib.suppress(OSError, IndexError):
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            found.append(done.stdout.strip().splitlines()[line])
-    return "; ".join(found)
+    """Which of Debian's packages were compared."""
+    command = ["dpkg-query", "-W", "-f", "${Package} ${Version}; ", "mosquitto", "victoria-metrics", "influxdb"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout.rstrip("; ")
