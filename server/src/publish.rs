@@ -26,12 +26,11 @@ impl Publisher for Source {
                     }
                 })
             }
-            Self::Other(intake) => {
+            Self::Other { intake, .. } => {
                 let intake = intake.clone();
                 Box::pin(async move {
                     match intake.publish(&service, payload).await {
                         Sent::Taken => Published::Stored,
-                        Sent::Refused(reason) => Published::Refused(reason),
                         Sent::NotTaken(reason) => Published::Unavailable(reason),
                     }
                 })
@@ -41,6 +40,6 @@ impl Publisher for Source {
 
     /// Another broker may pass on a message again.
     fn may_repeat(&self) -> bool {
-        matches!(self, Self::Other(_))
+        matches!(self, Self::Other { .. })
     }
 }
