@@ -217,6 +217,7 @@ async fn a_person_logs_in_makes_a_reader_and_signs_out_without_scripts() -> Resu
     browser.click("#readers .form .btn").await?;
     assert!(browser.text("#e-r").await?.contains("exists already"));
     browser.click("#readers td .btn").await?;
+    browser.until_url("/access#readers").await?;
     assert!(stage.registry.readers().is_empty());
     browser.click("form[action='/logout'] .btn").await?;
     browser.until_url("/login").await?;
