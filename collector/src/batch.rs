@@ -144,15 +144,14 @@ impl Batcher {
     /// The number of the sample's agent, and whether the sample is new.
     fn number(&mut self, batch: &mut Batch, sample: &Sample) -> (Option<i32>, bool) {
         let Some(id) = &sample.agent else { return (None, true) };
-        let agent = match self.agents.get_mut(&id.agent) {
-            Some(known) => known,
-            None => {
-                let number = self.next_agent_no;
-                self.next_agent_no += 1;
-                batch.agents.push((number, id.agent.clone()));
-                let new = Agent { number, stored: RangeSet::default() };
-                self.agents.entry(id.agent.clone()).insert_entry(new).into_mut()
-            }
+        let agent = if let Some(known) = self.agents.get_mut(&id.agent) {
+            known
+        } else {
+            let number = self.next_agent_no;
+            self.next_agent_no += 1;
+            batch.agents.push((number, id.agent.clone()));
+            let new = Agent { number, stored: RangeSet::default() };
+            self.agents.entry(id.agent.clone()).insert_entry(new).into_mut()
         };
         let Some(seq) = id.seq else { return (Some(agent.number), true) };
         if !agent.stored.insert(seq) {

@@ -73,7 +73,8 @@ impl Outward {
                 }
                 let (client, mut eventloop) = AsyncClient::new(access.fleeting("out"), WAITING);
                 eventloop.set_network_options(Access::network());
-                let trouble = connection(client, eventloop, &mut orders, &mut next).await;
+                let connection = Box::pin(connection(client, eventloop, &mut orders, &mut next));
+                let trouble = connection.await;
                 // Without a message that waits, nobody misses the connection.
                 if next.is_none() {
                     continue;
