@@ -10,7 +10,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::api;
 
 /// How long a browser may keep what it was told.
-const KEPT: Duration = Duration::from_secs(600);
+const KEPT: Duration = Duration::from_mins(10);
 /// Reads for any page, changes for none.
 const ANY: &str = "*";
 

@@ -1,4 +1,4 @@
-//! The API's description (OpenAPI 3.1), made from the handlers and the types
+//! The API's description (`OpenAPI` 3.1), made from the handlers and the types
 //! that they answer. A test holds it against the table of routes: whoever adds
 //! a route of the API describes it with `#[utoipa::path]` and lists it here.
 
@@ -203,15 +203,15 @@ mod tests {
     #[test]
     fn routes_and_description_agree_both_ways() {
         let routes = routes().into_iter().filter(|route| is_at(route.path));
-        let routed: BTreeSet<_> =
+        let served: BTreeSet<_> =
             routes.map(|route| named(route.method.as_str(), route.path)).collect();
         let described = described();
-        let missing: Vec<_> = routed.difference(&described).collect();
+        let missing: Vec<_> = served.difference(&described).collect();
         assert!(
             missing.is_empty(),
             "not described: {missing:?}; give the handler #[utoipa::path] and list it in api/document.rs"
         );
-        let gone: Vec<_> = described.difference(&routed).collect();
+        let gone: Vec<_> = described.difference(&served).collect();
         assert!(gone.is_empty(), "described, but no route: {gone:?}");
     }
 

@@ -101,13 +101,13 @@ pub(crate) async fn history(
 ) -> Result<Response, Failure> {
     let limit = match params.last("limit") {
         None => MOST_POINTS,
-        Some(text) => match integer(text) {
-            Some(limit) => limit,
-            None => {
+        Some(text) => {
+            let Some(limit) = integer(text) else {
                 let detail = json!({"detail": [Problem::no_integer("limit", text)]});
                 return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(detail)).into_response());
-            }
-        },
+            };
+            limit
+        }
     };
     let service = seen(&site, &visitor, &id)?;
     let current = site.app.live.one(&service.id, Timestamp::now());

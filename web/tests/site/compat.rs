@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures_util::{SinkExt, StreamExt};
+use komandorr_collector::registry::ServiceDetails;
 use komandorr_wire::ServiceId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ fn report(service: &str, speeds: [f64; 2], totals: [f64; 2]) -> Value {
 async fn stage() -> Result<Stage> {
     let stage = Stage::open().await?;
     for id in ["web-1", "a-2"] {
-        stage.registry.register(&ServiceId::new(id)?, Default::default())?;
+        stage.registry.register(&ServiceId::new(id)?, ServiceDetails::default())?;
     }
     Ok(stage)
 }

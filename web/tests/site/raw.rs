@@ -1,5 +1,7 @@
 //! Requests as no client library would send them, byte by byte.
 
+use std::fmt::Write;
+
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::{
@@ -29,9 +31,9 @@ pub(crate) async fn ask(
     let mut stream = TcpStream::connect(stage.address).await?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for header in headers {
-        head.push_str(&format!("{header}\r\n"));
+        write!(head, "{header}\r\n")?;
     }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    write!(head, "content-length: {}\r\n\r\n", body.len())?;
     // A server that has refused already may have closed its side.
     let sent = async {
         stream.write_all(head.as_bytes()).await?;
