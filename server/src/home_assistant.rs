@@ -96,24 +96,24 @@ impl Announcer {
     /// Tells until `stop`: figures in the interval, a new, changed or removed
     /// service at once.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut changes = self.registry.subscribe();
+        let mut registered = self.registry.subscribe();
         let mut ticks = interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut notices = BTreeMap::new();
         loop {
             let figures = tokio::select! {
                 _ = ticks.tick() => true,
-                changed = changes.changed() => { if changed.is_err() { return } false }
+                changed = registered.changed() => { if changed.is_err() { return } false }
                 () = stop.cancelled() => return,
             };
-            notices = self.notices(figures, notices);
+            notices = self.notices(figures, &notices);
             self.source.set_notices(notices.clone());
         }
     }
 
     /// Everything that is to be told now; figures that are not due stay as
     /// they were.
-    fn notices(&self, figures: bool, before: BTreeMap<String, Bytes>) -> BTreeMap<String, Bytes> {
+    fn notices(&self, figures: bool, before: &BTreeMap<String, Bytes>) -> BTreeMap<String, Bytes> {
         let now = Timestamp::now();
         let as_of = Timestamp::from_second(now.as_second() / 60 * 60).unwrap_or(now);
         let with_status = self.source.with_status();
@@ -125,7 +125,7 @@ impl Announcer {
             };
             let Some(service) = services.get(found) else { continue };
             let has_status = with_status.binary_search(&service.id).is_ok();
-            notices.insert(self.prefix.topic(service), self.prefix.device(service, has_status));
+            notices.insert(self.prefix.topic(service), discovery::device(service, has_status));
             let topic = topic::state(&service.id);
             let told = before.get(&topic).filter(|_| !figures);
             let state = told.cloned().unwrap_or_else(|| {

@@ -31,38 +31,38 @@ impl Prefix {
     pub(super) fn topic(&self, service: &Service) -> String {
         format!("{}/device/komandorr_{}/config", self.0, service.id)
     }
+}
 
-    /// The announcement: a device with its sensors. Available is what its
-    /// agent says of itself; who has none (samples by HTTP) is available while
-    /// samples come.
-    pub(super) fn device(&self, service: &Service, has_status: bool) -> Bytes {
-        let state_topic = topic::state(&service.id);
-        let availability = if has_status {
-            json!({ "topic": topic::status(&service.id) })
-        } else {
-            let template = "{{ 'online' if value_json.state in ['live', 'idle'] else 'offline' }}";
-            json!({ "topic": state_topic, "value_template": template })
-        };
-        let sensors: Map<_, _> = SENSORS.map(|s| sensor(service, s)).into_iter().collect();
-        let device = json!({
-            "device": {
-                "identifiers": [format!("komandorr_{}", service.id)],
-                "name": service.name,
-                "manufacturer": "Komandorr",
-                "model": service.kind,
-            },
-            "origin": {
-                "name": "Komandorr",
-                "sw_version": env!("CARGO_PKG_VERSION"),
-                "support_url": env!("CARGO_PKG_REPOSITORY"),
-            },
-            "components": sensors,
-            "state_topic": state_topic,
-            "availability": [availability],
-            "qos": 1,
-        });
-        device.to_string().into()
-    }
+/// The announcement: a device with its sensors. Available is what its
+/// agent says of itself; who has none (samples by HTTP) is available while
+/// samples come.
+pub(super) fn device(service: &Service, has_status: bool) -> Bytes {
+    let state_topic = topic::state(&service.id);
+    let availability = if has_status {
+        json!({ "topic": topic::status(&service.id) })
+    } else {
+        let template = "{{ 'online' if value_json.state in ['live', 'idle'] else 'offline' }}";
+        json!({ "topic": state_topic, "value_template": template })
+    };
+    let sensors: Map<_, _> = SENSORS.map(|s| sensor(service, s)).into_iter().collect();
+    let device = json!({
+        "device": {
+            "identifiers": [format!("komandorr_{}", service.id)],
+            "name": service.name,
+            "manufacturer": "Komandorr",
+            "model": service.kind,
+        },
+        "origin": {
+            "name": "Komandorr",
+            "sw_version": env!("CARGO_PKG_VERSION"),
+            "support_url": env!("CARGO_PKG_REPOSITORY"),
+        },
+        "components": sensors,
+        "state_topic": state_topic,
+        "availability": [availability],
+        "qos": 1,
+    });
+    device.to_string().into()
 }
 
 /// A sensor under its key. In a template what is `null` becomes unknown.
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn device(has_status: bool) -> Value {
-        serde_json::from_slice(&Prefix::new("ha").device(&service(), has_status)).unwrap()
+        serde_json::from_slice(&device(&service(), has_status)).unwrap()
     }
 
     #[test]

@@ -82,7 +82,7 @@ async fn in_311(options: MqttOptions, filter: &str) -> anyhow::Result<String> {
             Err(ConnectionError::ConnectionRefused(_)) => return Ok("refused".to_owned()),
             Ok(Event::Incoming(Packet::SubAck(ack))) => {
                 let granted = matches!(ack.return_codes[..], [SubscribeReasonCode::Success(_)]);
-                said = if granted { "reads" } else { "blind" }.to_owned();
+                (if granted { "reads" } else { "blind" }).clone_into(&mut said);
                 client.publish(TOPIC, QoS::AtLeastOnce, false, sample()).await?;
             }
             Ok(Event::Incoming(Packet::PubAck(_))) => return Ok(said + " writes"),
@@ -106,7 +106,7 @@ async fn in_5(options: v5::MqttOptions, filter: &str) -> anyhow::Result<String> 
             Err(ConnectionError::ConnectionRefused(_)) => return Ok("refused".to_owned()),
             Ok(Event::Incoming(Incoming::SubAck(ack))) => {
                 let granted = matches!(ack.return_codes[..], [SubscribeReasonCode::Success(_)]);
-                said = if granted { "reads" } else { "blind" }.to_owned();
+                (if granted { "reads" } else { "blind" }).clone_into(&mut said);
                 client.publish(TOPIC, QoS::AtLeastOnce, false, sample()).await?;
             }
             Ok(Event::Incoming(Incoming::PubAck(_))) => return Ok(said + " writes"),

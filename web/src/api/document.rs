@@ -1,4 +1,4 @@
-//! The API's description (`OpenAPI` 3.1), made from the handlers and the types
+//! The API's description (OpenAPI 3.1), made from the handlers and the types
 //! that they answer. A test holds it against the table of routes: whoever adds
 //! a route of the API describes it with `#[utoipa::path]` and lists it here.
 

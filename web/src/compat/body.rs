@@ -1,4 +1,4 @@
-//! The body of an update, read as the original's `FastAPI` reads it: numbers may
+//! The body of an update, read as the original's FastAPI reads it: numbers may
 //! be texts, unknown keys are ignored, and what is wrong is told in its words.
 
 mod python_json;
