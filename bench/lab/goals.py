@@ -89,10 +89,10 @@ def dashboard(komandorr, bench, seconds):
         sys.exit("bench: wrk is missing: apt-get install wrk")
     rows = []
     with stage.komandorr(komandorr) as server:
-        agents = bench.start(server, connections=1000, rate=1000, warm_up="1s", duration=f"{seconds + 20}s")
+        agents = bench.start(server, connections=1000, rate=1000, warm_up="12s", duration=f"{seconds + 10}s")
         # Until all services have reported.
         server.until(lambda: stage.fetch(f"{server.site}/metrics").count('komandorr_service_reports{') >= 1000, "the load")
-        time.sleep(2)
+        time.sleep(5)
         command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", f"{server.site}/"]
         said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         output, _ = agents.communicate()
