@@ -122,7 +122,11 @@ fn read(path: &Path) -> rusqlite::Result<Original> {
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let intact: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if intact == "ok" { Ok(connection) } else { Err(rusqlite::Error::InvalidColumnName(intact)) }
+    if intact == "ok" {
+        return Ok(connection);
+    }
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(corrupt, Some(format!("it is damaged: {intact}"))))
 }
 
 /// Whether there is such a table, or such a column of it.

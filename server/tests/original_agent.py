@@ -8,6 +8,7 @@ COUNTERS names a file in the format of /proc/net/dev, and REPORTS how many
 reports to post before it ends."""
 
 import base64
+import gzip
 import http.client
 import json
 import os
@@ -72,7 +73,10 @@ class Session:
         for _ in range(5):
             self.connection.request(method, path, body, self.headers)
             answer = self.connection.getresponse()
-            text = answer.read().decode()
+            text = answer.read()
+            if answer.headers.get("Content-Encoding") == "gzip":
+                text = gzip.decompress(text)
+            text = text.decode()
             if answer.status not in (301, 302, 307, 308):
                 return answer.status, text
             path = urllib.parse.urlsplit(answer.headers["Location"]).path

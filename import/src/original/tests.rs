@@ -99,7 +99,7 @@ fn a_damaged_database_is_named_and_left_as_it_is() {
     torn[4096..8192].fill(0xff);
     for (content, word) in [
         (b"not a database at all".to_vec(), "not a database"),
-        (torn, "malformed"),
+        (torn, "it is damaged"),
         (Vec::new(), "services"),
     ] {
         std::fs::write(&path, &content).unwrap();
