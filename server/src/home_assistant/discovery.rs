@@ -110,14 +110,14 @@ mod tests {
         }
     }
 
-    fn device(has_status: bool) -> Value {
+    fn announced(has_status: bool) -> Value {
         serde_json::from_slice(&device(&service(), has_status)).unwrap()
     }
 
     #[test]
     fn a_service_is_a_device_with_speeds_and_volumes_in_both_directions() {
         assert_eq!(Prefix::new("ha").topic(&service()), "ha/device/komandorr_web-1/config");
-        let device = device(true);
+        let device = announced(true);
         assert_eq!(device["device"]["name"], "Web \"one\"");
         assert_eq!(device["origin"]["name"], "Komandorr");
         assert_eq!(device["state_topic"], "komandorr/state/web-1");
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn without_an_agent_s_word_fresh_samples_make_it_available() {
-        let availability = &device(false)["availability"][0];
+        let availability = &announced(false)["availability"][0];
         assert_eq!(availability["topic"], "komandorr/state/web-1");
         assert!(availability["value_template"].as_str().unwrap().contains("'live'"));
     }
