@@ -207,8 +207,8 @@ async fn mosquitto_killed_outright_doubles_nothing_and_is_served_again() -> anyh
         let (stored, lost) = (total(&current, id), all() - total(&current, id).min(all()));
         assert!(stored <= all(), "{id} is counted twice: {stored} of {}", all());
         // Each kill costs what mosquitto had answered for and not handed on:
-        // one message of each publisher, or none.
-        assert!(lost <= 2 * (1000 + SAMPLES), "{id} lost {lost} of {}", all());
+        // a few messages, its window of 20 at the most.
+        assert!(lost <= 2 * 20 * (1000 + SAMPLES), "{id} lost {lost} of {}", all());
     }
     Ok(())
 }
