@@ -49,7 +49,7 @@ pub(crate) struct Import {
     /// Which of vnStat's interfaces; needed where it has more than one.
     #[arg(long, value_name = "NAME", requires = "vnstat")]
     interface: Option<String>,
-    /// Time zone of the host that the files come from; without: site.time_zone.
+    /// Time zone of the host that the files come from; without it the server's.
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
 }
