@@ -1,7 +1,8 @@
 //! What keeps the store small and quick: joining parts into buckets, sorting
-//! what is old by service, forgetting what is older than the settings say. On a
-//! connection of its own, beside the writer.
+//! what is old by service, forgetting what is older than the settings say,
+//! giving space back. On a connection of its own, beside the writer.
 
+mod compact;
 mod forget;
 mod join;
 mod sort;
@@ -28,6 +29,9 @@ use crate::{
 const JOIN_EVERY: Duration = Duration::from_secs(30);
 /// How many parts are worth joining at once under load.
 const MANY_PARTS: i64 = 100_000;
+/// How many samples above what the last round left are worth removing at once:
+/// under load half a minute's would make the file several times as large.
+const MANY_SAMPLES: i64 = 500_000;
 /// Least time between two looks at how much has come in.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often old volumes are looked for.
@@ -44,11 +48,13 @@ pub(crate) struct Housekeeper {
     config: Config,
     committed: Arc<Notify>,
     sorter: Sorter,
+    /// Samples that the last round left.
+    samples: i64,
 }
 
 impl Housekeeper {
     pub(crate) fn new(lane: Lane, config: Config, committed: Arc<Notify>) -> Self {
-        Self { lane, config, committed, sorter: Sorter::default() }
+        Self { lane, config, committed, sorter: Sorter::default(), samples: 0 }
     }
 
     /// Runs until `done`, and once more at the end.
@@ -74,17 +80,33 @@ impl Housekeeper {
             }
             if forgotten.is_none_or(|at: Instant| at.elapsed() >= FORGET_EVERY) {
                 forgotten = Some(Instant::now());
-                let _rewriting = self.lane.rewriting();
-                let forgot = self.lane.with(|connection| forget::volumes(connection, &self.config));
-                report("forgetting old volumes", forgot);
+                self.forget();
+                self.compact();
             }
         }
         self.tidy(true);
+        self.compact();
     }
 
-    fn tidy(&self, due: bool) {
+    fn forget(&self) {
+        let _rewriting = self.lane.rewriting();
+        let forgot = self.lane.with(|connection| forget::volumes(connection, &self.config));
+        report("forgetting old volumes", forgot);
+    }
+
+    fn compact(&self) {
+        let _rewriting = self.lane.rewriting();
+        if let Err(error) = self.lane.with(compact::small_file) {
+            // Somebody writes at this moment; it has time.
+            tracing::debug!(reason = one_line(&error), "making the file smaller");
+        }
+    }
+
+    fn tidy(&mut self, due: bool) {
         let parts = self.lane.with(join::parts).unwrap_or_default();
-        if parts > 0 && (due || parts >= MANY_PARTS) {
+        let samples = self.lane.with(forget::count).unwrap_or_default();
+        let many = parts >= MANY_PARTS || samples - self.samples >= MANY_SAMPLES;
+        if parts > 0 && (due || many) {
             let _rewriting = self.lane.rewriting();
             report("joining volumes", self.lane.with(join::volumes));
             report("joining stored ranges", self.lane.with(join::ranges));
@@ -93,6 +115,7 @@ impl Housekeeper {
             report("joining interfaces", interfaces);
             let keep = u64::from(self.config.samples_per_service);
             report("forgetting old samples", self.lane.with(|c| forget::samples(c, keep)));
+            self.samples = self.lane.with(forget::count).unwrap_or_default();
         }
     }
 

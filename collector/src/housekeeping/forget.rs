@@ -12,6 +12,11 @@ use crate::{Config, level::Level};
 /// percent: removing rewrites, so not for every row.
 const SLACK_PERCENT: u64 = 25;
 
+/// How many samples are stored.
+pub(super) fn count(connection: &Connection) -> duckdb::Result<i64> {
+    connection.query_row("SELECT count(*) FROM sample", [], |row| row.get(0))
+}
+
 /// Keeps the last samples of each service.
 pub(super) fn samples(connection: &Connection, keep: u64) -> duckdb::Result<()> {
     let allowed = keep + keep * SLACK_PERCENT / 100;

@@ -1,0 +1,57 @@
+//! Gives the space of removed data back to the system where the file is small.
+//!
+//! DuckDB writes what changed into new blocks, frees the old ones afterwards,
+//! and cuts the file only where its end is free. A file of few blocks is then
+//! up to twice as large as what it holds; in a large one these blocks are a
+//! small part, and are used again.
+
+use duckdb::Connection;
+
+use super::transact;
+
+/// Files above this stay as they are, bytes.
+const SMALL: i64 = 64 << 20;
+/// So few blocks are not worth it.
+const FEW_BLOCKS: i64 = 12;
+
+/// What changes all the time, or is large.
+const TABLES: [&str; 8] = [
+    "sample",
+    "recent_volume",
+    "five_minute_volume",
+    "hour_volume",
+    "fleet_five_minutes",
+    "fleet_hours",
+    "interface_volume",
+    "stored_range",
+];
+
+/// Moves the tables one by one into free blocks, where a sixth of a small file
+/// is free.
+pub(super) fn small_file(connection: &Connection) -> duckdb::Result<()> {
+    connection.execute_batch("CHECKPOINT")?;
+    let (size, blocks, free): (i64, i64, i64) = connection.query_row(
+        "SELECT block_size * total_blocks, total_blocks, free_blocks
+         FROM pragma_database_size() WHERE database_name = current_database()",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    if size > SMALL || blocks < FEW_BLOCKS || free * 6 <= blocks {
+        return Ok(());
+    }
+    for table in TABLES {
+        transact(
+            connection,
+            &format!(
+                "BEGIN;
+                 CREATE OR REPLACE TEMP TABLE moved AS FROM {table};
+                 DELETE FROM {table};
+                 INSERT INTO {table} FROM moved;
+                 COMMIT;"
+            ),
+        )?;
+        // The blocks that the table leaves are free for the next one.
+        connection.execute_batch("CHECKPOINT")?;
+    }
+    connection.execute_batch("DROP TABLE temp.moved")
+}
