@@ -1,5 +1,6 @@
 //! The SQL behind the questions, run off the async threads.
 
+mod buckets;
 mod columns;
 
 use std::{collections::HashMap, sync::Arc};
@@ -8,6 +9,8 @@ use duckdb::{Connection, params};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{sync::Semaphore, task::spawn_blocking};
+
+pub(super) use buckets::{Grouping, Which};
 
 use super::{Point, Range, ReadError};
 use crate::{
@@ -21,21 +24,6 @@ const AT_ONCE: usize = 4;
 
 /// Stands for the service in rows of several together; numbers begin at 1.
 pub(super) const SUM: i32 = 0;
-
-/// Whether rows of several services are kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Grouping {
-    Services,
-    /// One row a bucket, whose service is [`SUM`].
-    Sum,
-}
-
-impl Grouping {
-    /// One service keeps its own row; several are summed.
-    pub(super) fn of<T>(services: &[T]) -> Self {
-        if services.len() == 1 { Self::Services } else { Self::Sum }
-    }
-}
 
 /// One bucket of a service, or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,32 +84,6 @@ impl BucketRow {
     }
 }
 
-/// Services by their numbers.
-#[derive(Debug, Clone)]
-pub(super) enum Which {
-    /// All that are registered, of which the fleet's sums are kept.
-    All(Vec<i32>),
-    Some(Vec<i32>),
-}
-
-impl Which {
-    pub(super) fn numbers(&self) -> &[i32] {
-        match self {
-            Self::All(numbers) | Self::Some(numbers) => numbers,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.numbers().is_empty()
-    }
-
-    /// As the inside of an SQL list.
-    fn list(&self) -> String {
-        let numbers = self.numbers().iter().map(ToString::to_string);
-        numbers.collect::<Vec<_>>().join(", ")
-    }
-}
-
 /// Connections to one database, handed out for one query each.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
@@ -154,37 +116,6 @@ impl Pool {
         });
         let answer = answer.await.map_err(|error| ReadError::Store(error.to_string()))?;
         Ok(answer?)
-    }
-
-    /// The buckets of some services in a range, by service and time.
-    pub(super) async fn buckets(
-        &self,
-        services: Which,
-        range: Range,
-        level: Level,
-        grouping: Grouping,
-    ) -> Result<Vec<BucketRow>, ReadError> {
-        if services.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sql = match (&services, grouping) {
-            (Which::All(_), Grouping::Sum) => include_str!("../sql/fleet.sql")
-                .replace("{fleet}", level.fleet())
-                .replace("{recent}", &level.recent()),
-            (_, Grouping::Sum) => include_str!("../sql/summed.sql").to_owned(),
-            (_, Grouping::Services) => include_str!("../sql/buckets.sql").to_owned(),
-        };
-        let sql = sql.replace("{source}", &level.source()).replace("{services}", &services.list());
-        self.run(move |connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
-            let mut rows = Vec::new();
-            for batch in statement.query_arrow(params![from, to])? {
-                columns::append(&batch, &mut rows)?;
-            }
-            Ok(columns::joined(rows))
-        })
-        .await
     }
 
     /// The stored samples of some services in a range, as points.

@@ -7,9 +7,7 @@ SELECT
     down_bytes,
     covered_ms,
     up_peak,
-    down_peak,
-    least(up_bytes::HUGEINT * 1000 // greatest(covered_ms, 1), 18446744073709551615)::UBIGINT,
-    least(down_bytes::HUGEINT * 1000 // greatest(covered_ms, 1), 18446744073709551615)::UBIGINT
+    down_peak
 FROM ({source})
 WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2)
     AND service_no IN ({services});

@@ -20,8 +20,6 @@ SELECT
     least(sum(down), 18446744073709551615)::UBIGINT,
     sum(covered_ms)::UBIGINT,
     least(sum(up_mean), 18446744073709551615)::UBIGINT,
-    least(sum(down_mean), 18446744073709551615)::UBIGINT,
-    least(sum(up_mean), 18446744073709551615)::UBIGINT,
     least(sum(down_mean), 18446744073709551615)::UBIGINT
 FROM joined
 GROUP BY bucket;

@@ -6,21 +6,21 @@ use duckdb::arrow::{
     datatypes::{Int32Type, Int64Type, UInt64Type},
 };
 
-use super::{BucketRow, SUM};
+use super::BucketRow;
 
 /// Adds a batch's rows.
 pub(super) fn append(batch: &RecordBatch, rows: &mut Vec<BucketRow>) -> duckdb::Result<()> {
     let service_no = column::<Int32Type>(batch, 0)?.values();
     let start_ms = column::<Int64Type>(batch, 1)?.values();
-    let numbers: Vec<&[u64]> = (2..9)
+    let numbers: Vec<&[u64]> = (2..7)
         .map(|at| Ok(&column::<UInt64Type>(batch, at)?.values()[..]))
         .collect::<duckdb::Result<_>>()?;
-    let [up, down, covered_ms, up_peak, down_peak, up_mean, down_mean] = numbers[..] else {
+    let [up, down, covered_ms, up_peak, down_peak] = numbers[..] else {
         return Err(duckdb::Error::InvalidColumnIndex(2));
     };
     let number = |of: &[u64], at: usize| of.get(at).copied().unwrap_or_default();
     rows.extend(service_no.iter().zip(start_ms).enumerate().map(|(at, (service, start))| {
-        BucketRow {
+        let mut row = BucketRow {
             service_no: *service,
             start_ms: *start,
             up: number(up, at),
@@ -28,9 +28,10 @@ pub(super) fn append(batch: &RecordBatch, rows: &mut Vec<BucketRow>) -> duckdb::
             covered_ms: number(covered_ms, at),
             up_peak: number(up_peak, at),
             down_peak: number(down_peak, at),
-            up_mean: number(up_mean, at),
-            down_mean: number(down_mean, at),
-        }
+            ..BucketRow::default()
+        };
+        set_means(&mut row);
+        row
     }));
     Ok(())
 }
@@ -63,15 +64,26 @@ fn add(row: &mut BucketRow, more: &BucketRow) {
     row.covered_ms = row.covered_ms.saturating_add(more.covered_ms);
     row.up_peak = row.up_peak.max(more.up_peak);
     row.down_peak = row.down_peak.max(more.down_peak);
-    // Sums of services come joined; one service's mean is that of the whole.
-    if row.service_no != SUM {
-        row.up_mean = mean(row.up, row.covered_ms);
-        row.down_mean = mean(row.down, row.covered_ms);
-    }
+    set_means(row);
+}
+
+/// One service's mean is that of its bytes; the highest of several together is
+/// the sum of their means already. Worked out here: DuckDB would take several
+/// times as long for numbers of 128 bits.
+fn set_means(row: &mut BucketRow) {
+    (row.up_mean, row.down_mean) = if row.is_sum() {
+        (row.up_peak, row.down_peak)
+    } else {
+        (mean(row.up, row.covered_ms), mean(row.down, row.covered_ms))
+    };
 }
 
 /// Bytes per second, rounded down.
 fn mean(bytes: u64, covered_ms: u64) -> u64 {
-    let mean = u128::from(bytes) * 1000 / u128::from(covered_ms.max(1));
+    let covered_ms = covered_ms.max(1);
+    if let Some(thousandfold) = bytes.checked_mul(1000) {
+        return thousandfold / covered_ms;
+    }
+    let mean = u128::from(bytes) * 1000 / u128::from(covered_ms);
     u64::try_from(mean).unwrap_or(u64::MAX)
 }

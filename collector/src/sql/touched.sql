@@ -1,0 +1,6 @@
+-- The buckets of a range to which parts came that are not joined yet. Filled
+-- in: `recent`, these parts at a level.
+SELECT DISTINCT epoch_ms(bucket)
+FROM ({recent})
+WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2)
+ORDER BY 1;
