@@ -166,6 +166,11 @@ impl Registry {
         self.services.read().get(id).cloned()
     }
 
+    /// Whether a service is registered.
+    pub(crate) fn knows(&self, id: &ServiceId) -> bool {
+        self.services.read().contains_key(id)
+    }
+
     /// The service of a number of the store.
     pub fn by_number(&self, number: i32) -> Option<Arc<Service>> {
         self.services.read().values().find(|service| service.number == number).cloned()
@@ -213,6 +218,21 @@ impl Registry {
         self.services.write().insert(id.clone(), Arc::clone(&service));
         self.changed();
         Ok(service)
+    }
+
+    /// Registers all of these that are not known yet, under their ids and in
+    /// one transaction: a commit each would hold up a fleet that is switched on.
+    pub(crate) fn register_all<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a ServiceId>,
+    ) -> Result<(), RegistryError> {
+        let connection = self.connection.lock()?;
+        let unknown = ids.into_iter().filter(|id| !self.knows(id)).collect::<Vec<_>>();
+        let fresh = persist::insert_all(&connection, &unknown)?;
+        let named = fresh.into_iter().map(|service| (service.id.clone(), Arc::new(service)));
+        self.services.write().extend(named);
+        self.changed();
+        Ok(())
     }
 
     /// Registers a service and makes the token of its agent, which is not kept.

@@ -3,7 +3,7 @@
 
 mod append;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use komandorr_wire::{
     DecodeError, Delivery, Message, Outcome, Sample, ServiceId, Settle, decode_into,
@@ -88,6 +88,7 @@ impl Writer {
                 }
             }
             gather(&mut deliveries, &mut gathered, next_commit).await;
+            self.welcome(&gathered);
             let mut rest = gathered.drain(..).peekable();
             while rest.peek().is_some() {
                 let (batch, receipts) = self.take(&mut rest);
@@ -105,6 +106,30 @@ impl Writer {
             }
             drop(rest);
             next_commit = Instant::now() + LINGER;
+        }
+    }
+
+    /// Registers together the services whose first valid samples these are.
+    /// Whom this leaves out is registered alone, and there its error is told.
+    fn welcome(&self, deliveries: &[Delivery]) {
+        let mut unknown = BTreeSet::new();
+        let mut previous = None;
+        let mut samples = Vec::new();
+        for message in deliveries.iter().flat_map(|delivery| &delivery.messages) {
+            if previous.replace(&message.service) == Some(&message.service) {
+                continue;
+            }
+            samples.clear();
+            if !self.registry.knows(&message.service)
+                && decode_into(&message.payload, &mut samples).is_ok()
+            {
+                unknown.insert(&message.service);
+            }
+        }
+        if unknown.len() > 1
+            && let Err(error) = self.registry.register_all(unknown)
+        {
+            tracing::debug!(%error, "registering services together");
         }
     }
 

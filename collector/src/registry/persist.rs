@@ -49,6 +49,17 @@ pub(super) fn insert(
     Ok(service)
 }
 
+/// Inserts services of which nothing is known but their ids: all or none.
+pub(super) fn insert_all(
+    connection: &Connection,
+    ids: &[&ServiceId],
+) -> duckdb::Result<Vec<Service>> {
+    connection.execute_batch("BEGIN")?;
+    let inserted = ids.iter().map(|id| insert(connection, id, ServiceDetails::default()));
+    let inserted = inserted.collect();
+    finish(connection, inserted)
+}
+
 pub(super) fn update(
     connection: &Connection,
     old: &Service,
@@ -117,9 +128,9 @@ pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()>
     finish(connection, connection.execute_batch(&all.concat()))
 }
 
-fn finish(connection: &Connection, done: duckdb::Result<()>) -> duckdb::Result<()> {
+fn finish<T>(connection: &Connection, done: duckdb::Result<T>) -> duckdb::Result<T> {
     match done {
-        Ok(()) => connection.execute_batch("COMMIT"),
+        Ok(done) => connection.execute_batch("COMMIT").map(|()| done),
         Err(error) => {
             if let Err(error) = connection.execute_batch("ROLLBACK") {
                 tracing::debug!(%error, "rolling back a failed change of the registry");

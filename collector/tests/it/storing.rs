@@ -1,5 +1,6 @@
 //! Stored, acknowledged, remembered: what a delivery leads to.
 
+use anyhow::Context;
 use jiff::Timestamp;
 use komandorr_collector::{State, Volume, registry::ServiceDetails};
 use komandorr_wire::{Outcome, Sample, ServiceId, encode_one};
@@ -48,6 +49,34 @@ async fn bad_payloads_are_refused_and_counted_and_hold_nothing_up() -> anyhow::R
     running.deliver("other", vec![b"x".to_vec()]).await;
     assert!(running.registry.get("other").is_none());
     running.stop().await
+}
+
+#[tokio::test]
+async fn a_fleet_that_is_switched_on_is_registered_together() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = config(folder.path());
+    let running = Running::start(settings.clone(), "UTC")?;
+    running.store("host-7", &[sample("agent-7", 1, now_ms(), 1000, 1, 2)]).await?;
+    let before = *running.registry.subscribe().borrow();
+    let mut sent = Vec::new();
+    for n in 0..500 {
+        let payload = match n {
+            13 => b"not a sample".to_vec(),
+            _ => encode_one(&sample(&format!("agent-{n}"), 2, now_ms(), 1000, 1, 2)),
+        };
+        sent.push((format!("host-{n}"), payload));
+    }
+    let outcomes = running.deliver_of(sent).await.context("settled")?;
+    let refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused(_));
+    assert_eq!(outcomes.iter().position(refused), Some(13));
+    assert_eq!(outcomes.iter().filter(|outcome| refused(outcome)).count(), 1);
+    assert_eq!(running.registry.len(), 499);
+    assert!(running.registry.get("host-13").is_none());
+    assert_eq!(*running.registry.subscribe().borrow(), before + 1, "one change for all");
+    running.stop().await?;
+    let again = Running::start(settings, "UTC")?;
+    assert_eq!(again.registry.len(), 499);
+    again.stop().await
 }
 
 #[tokio::test]

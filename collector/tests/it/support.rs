@@ -61,22 +61,36 @@ impl Running {
         self.begin(service, payloads).await?.await.ok()
     }
 
-    /// The same without waiting: the outcomes come later.
+    /// The same for payloads of several services.
+    pub(crate) async fn deliver_of(
+        &self,
+        payloads: Vec<(String, Vec<u8>)>,
+    ) -> Option<Vec<Outcome>> {
+        self.begin_of(payloads).await?.await.ok()
+    }
+
+    /// Delivers without waiting: the outcomes come later.
     pub(crate) async fn begin(
         &self,
         service: &str,
         payloads: Vec<Vec<u8>>,
     ) -> Option<oneshot::Receiver<Vec<Outcome>>> {
-        let service = ServiceId::new(service).ok()?;
+        self.begin_of(payloads.into_iter().map(|payload| (service.to_owned(), payload)).collect())
+            .await
+    }
+
+    async fn begin_of(
+        &self,
+        payloads: Vec<(String, Vec<u8>)>,
+    ) -> Option<oneshot::Receiver<Vec<Outcome>>> {
         let arrived_ms = Timestamp::now().as_millisecond();
-        let message = |payload: Vec<u8>| Message {
-            service: service.clone(),
-            payload: Bytes::from(payload),
-            arrived_ms,
+        let message = |(service, payload): (String, Vec<u8>)| {
+            let service = ServiceId::new(&service).ok()?;
+            Some(Message { service, payload: Bytes::from(payload), arrived_ms })
         };
         let (sender, answer) = oneshot::channel();
         let delivery = Delivery {
-            messages: payloads.into_iter().map(message).collect(),
+            messages: payloads.into_iter().map(message).collect::<Option<_>>()?,
             settle: Arc::new(Answer(Mutex::new(Some(sender)))),
         };
         self.sender.send(delivery).await.ok()?;
