@@ -1,20 +1,17 @@
-//! A server and three agents under load, killed at random, cut off, with a
-//! full disk: at the end the stored bytes are the kernel's.
+//! A server and its agents under load, killed at random, stopped, held still,
+//! cut off, with a full disk: at the end the stored bytes are the kernel's.
 //!
-//! `KOMANDORR_CHAOS_FAULTS=200` makes the run longer, `KOMANDORR_CHAOS_SEED`
-//! repeats one.
+//! `KOMANDORR_CHAOS_FAULTS=200` makes the run longer, `KOMANDORR_CHAOS_AGENTS=8`
+//! larger, and `KOMANDORR_CHAOS_SEED` repeats one.
 
+mod faults;
 mod host;
 mod parts;
 
-use std::{
-    fmt::Write,
-    fs,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt::Write, fs};
 
 use anyhow::{Context, ensure};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -22,9 +19,11 @@ use crate::support::Server;
 use host::{Address, Host};
 use parts::{Disk, Namespace, sh, until};
 
-const AGENTS: usize = 3;
-/// As many `kill -9` as the short form has.
-const FAULTS: usize = 20;
+/// What the short form has.
+const AGENTS: u64 = 3;
+const FAULTS: u64 = 20;
+/// Addresses are there for so many.
+const MOST_AGENTS: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_lose_no_byte_and_count_none_twice() -> anyhow::Result<()> {
@@ -32,12 +31,16 @@ async fn faults_lose_no_byte_and_count_none_twice() -> anyhow::Result<()> {
         say("only root may make network namespaces and mount a small disk: nothing is tested");
         return Ok(());
     }
-    let faults = setting("KOMANDORR_CHAOS_FAULTS")?.unwrap_or(FAULTS as u64);
+    let faults = setting("KOMANDORR_CHAOS_FAULTS")?.unwrap_or(FAULTS);
+    let agents = setting("KOMANDORR_CHAOS_AGENTS")?.unwrap_or(AGENTS);
+    ensure!((1..=MOST_AGENTS).contains(&agents), "KOMANDORR_CHAOS_AGENTS: 1 to {MOST_AGENTS}");
     let seed = setting("KOMANDORR_CHAOS_SEED")?.unwrap_or_else(rand::random);
-    say(&format!("KOMANDORR_CHAOS_FAULTS={faults} KOMANDORR_CHAOS_SEED={seed}"));
-    let mut stage = Stage::set(StdRng::seed_from_u64(seed)).await?;
+    say(&format!(
+        "KOMANDORR_CHAOS_FAULTS={faults} KOMANDORR_CHAOS_AGENTS={agents} KOMANDORR_CHAOS_SEED={seed}"
+    ));
+    let mut stage = Stage::set(StdRng::seed_from_u64(seed), usize::try_from(agents)?).await?;
     let ended = async {
-        stage.run(usize::try_from(faults)?).await?;
+        stage.run(faults).await?;
         stage.finish().await
     };
     if let Err(error) = ended.await {
@@ -68,97 +71,27 @@ struct Stage {
     address: watch::Sender<Address>,
     disk: Disk,
     _peer: Namespace,
-    kills: [u32; AGENTS + 1],
+    /// How often what was done to whom.
+    faults: BTreeMap<String, u32>,
     report: String,
 }
 
 impl Stage {
-    async fn set(random: StdRng) -> anyhow::Result<Self> {
+    async fn set(random: StdRng, agents: usize) -> anyhow::Result<Self> {
         let disk = Disk::new()?;
         let server = Server::serve(&disk.path).await?;
         let (address, to) = watch::channel(server.mqtt.clone());
         let (peer, mut hosts) = (Namespace::new("peer")?, Vec::new());
-        for i in 0..AGENTS {
+        for i in 0..agents {
             hosts.push(Host::new(i, &peer, to.clone()).await?);
         }
-        let (kills, report) = ([0; AGENTS + 1], String::new());
-        Ok(Self { random, hosts, server, address, disk, _peer: peer, kills, report })
-    }
-
-    /// Kills, and somewhere among them one cut and one full disk.
-    async fn run(&mut self, faults: usize) -> anyhow::Result<()> {
-        let (cut, full) =
-            (self.random.random_range(0..=faults), self.random.random_range(0..=faults));
-        for fault in 0..=faults {
-            if fault == cut {
-                self.cut().await?;
-            }
-            if fault == full {
-                self.full_disk().await?;
-            }
-            if fault < faults {
-                // A random moment is the point here.
-                let pause = Duration::from_millis(self.random.random_range(0..1000));
-                tokio::time::sleep(pause).await;
-                let victim = self.random.random_range(0..=AGENTS);
-                self.kill(victim).await.with_context(|| format!("fault {fault}"))?;
-            }
-        }
-        writeln!(self.report, "kill -9 of each agent and the server: {:?}", self.kills)?;
-        Ok(())
-    }
-
-    /// One of the agents, or the server.
-    async fn kill(&mut self, victim: usize) -> anyhow::Result<()> {
-        if let Some(count) = self.kills.get_mut(victim) {
-            *count += 1;
-        }
-        if let Some(host) = self.hosts.get_mut(victim) {
-            host.stop("KILL")?;
-            return host.start();
-        }
-        self.server.signal("KILL")?;
-        self.server.ended().await?;
-        self.restart().await
+        let (faults, report) = (BTreeMap::new(), String::new());
+        Ok(Self { random, hosts, server, address, disk, _peer: peer, faults, report })
     }
 
     async fn restart(&mut self) -> anyhow::Result<()> {
         self.server = Server::serve(&self.disk.path).await?;
         self.address.send_replace(self.server.mqtt.clone());
-        Ok(())
-    }
-
-    /// Takes an agent's network away until it shows, and gives it back.
-    async fn cut(&mut self) -> anyhow::Result<()> {
-        let host = self.random.random_range(0..AGENTS);
-        let host = self.hosts.get(host).context("no such host")?;
-        let begun = Instant::now();
-        self.fresh(&[&host.service]).await?;
-        sh(&format!("ip link set {} down", host.uplink))?;
-        self.stale(&[&host.service]).await?;
-        sh(&format!("ip link set {} up", host.uplink))?;
-        self.fresh(&[&host.service]).await?;
-        writeln!(self.report, "network of {} cut, {:.1?}", host.service, begun.elapsed())?;
-        Ok(())
-    }
-
-    /// Leaves the server without room until it shows, kills an agent
-    /// meanwhile, and gives the room back: the same process goes on.
-    async fn full_disk(&mut self) -> anyhow::Result<()> {
-        let begun = Instant::now();
-        let services: Vec<String> = self.hosts.iter().map(|host| host.service.clone()).collect();
-        let services: Vec<&str> = services.iter().map(String::as_str).collect();
-        self.fresh(&services).await?;
-        self.disk.fill()?;
-        self.stale(&services).await?;
-        let before = self.stored().await?;
-        let victim = self.random.random_range(0..AGENTS);
-        self.kill(victim).await?;
-        self.stale(&services).await?;
-        ensure!(before == self.stored().await?, "stored without room");
-        self.disk.free()?;
-        self.fresh(&services).await?;
-        writeln!(self.report, "disk full, {:.1?}", begun.elapsed())?;
         Ok(())
     }
 
