@@ -120,6 +120,38 @@ async fn the_original_s_database_is_taken_once_and_its_agents_go_on() -> anyhow:
 }
 
 #[tokio::test]
+async fn what_an_agent_counted_after_the_database_is_added_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = berlin(folder.path()).await?;
+    database(folder.path(), 10)?;
+    // Half an hour later, on the agent's own clock: 0.402 and 0.701 GiB more.
+    let state = json!({"total_sent_gb": 1501.0, "total_recv_gb": 301.0,
+        "last_updated": "2025-06-20T12:40:00.000001"});
+    fs::create_dir(folder.path().join("agent"))?;
+    fs::write(folder.path().join("agent/.traffic_state_web-1.json"), state.to_string())?;
+    fs::write(folder.path().join("agent/.traffic_state_gone.json"), state.to_string())?;
+    let arguments = ["komandorr.db", "--agent-state", "agent", "--zone", "Europe/Berlin"];
+    let first = imported(&server, folder.path(), &arguments).await?;
+    assert!(first["not_taken"].to_string().contains("gone"), "{first}");
+    let totals = async || {
+        let current = server.get("/api/traffic/current?service=web-1").await?;
+        let web = of(&current, "web-1");
+        let bytes = |field: &str| web[field].as_f64().unwrap_or_default();
+        anyhow::Ok((bytes("up_bytes_total"), bytes("down_bytes_total")))
+    };
+    let counted = totals().await?;
+    let near = |bytes: f64, gib: f64| (bytes - gib * GIB).abs() < 0.001 * GIB;
+    assert!(near(counted.0, 1501.0) && near(counted.1, 301.0), "{counted:?}");
+    let later = "service=web-1&from=2025-06-20T10:11:00Z&to=2025-06-20T11:00:00Z&step=5m";
+    let history = server.get(&format!("/api/traffic/history?{later}")).await?;
+    let bytes = history["series"][0]["summary"]["up_bytes"].as_f64().context("bytes")?;
+    assert!(bytes > 0.35 * GIB && bytes < 0.41 * GIB, "when it was: {bytes}");
+    let again = imported(&server, folder.path(), &arguments).await?;
+    assert_eq!((&again["taken"][0]["samples"], totals().await?), (&json!(0), counted));
+    Ok(())
+}
+
+#[tokio::test]
 async fn vnstat_s_days_are_ours_and_what_is_live_stays_as_it_is() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let server = berlin(folder.path()).await?;
