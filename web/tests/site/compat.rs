@@ -1,14 +1,14 @@
 //! The original's clients over HTTP and WebSocket, against the real server.
 
+mod socket;
+
 use anyhow::{Context, Result};
-use futures_util::{SinkExt, StreamExt};
 use komandorr_collector::registry::ServiceDetails;
 use komandorr_wire::ServiceId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-use crate::support::{PATIENCE, Stage, sample};
+use crate::support::{Stage, sample};
 
 const UPDATE: &str = "/api/traffic/update";
 const GIB: f64 = 1_073_741_824.0;
@@ -276,43 +276,6 @@ async fn the_summary_lists_who_reported_in_the_order_of_creation() -> Result<()>
     let ours = &summary["services"][2];
     assert_eq!((&ours["bandwidth_down"], &ours["max_bandwidth"]), (&json!(2.0), &Value::Null));
     assert_eq!(ours["traffic_history"].as_array().map(Vec::len), Some(1));
-    stage.close().await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_socket_speaks_at_once_and_on_change_at_most_once_a_second() -> Result<()> {
-    let stage = stage().await?;
-    let url = format!("ws://{}/api/traffic/ws", stage.address);
-    let (mut socket, _) = connect_async(url).await?;
-    let mut next = async || {
-        loop {
-            let frame =
-                tokio::time::timeout(PATIENCE, socket.next()).await?.context("the end")??;
-            if let Message::Text(text) = frame {
-                socket.send(Message::Text("whatever".into())).await?;
-                return anyhow::Ok(serde_json::from_str::<Value>(&text)?);
-            }
-        }
-    };
-    assert_eq!(next().await?["total_services"], 2);
-    let begun = std::time::Instant::now();
-    for n in 1..=10 {
-        post(&stage, &report("web-1", [f64::from(n), 0.0], [1.0, 1.0])).await?;
-    }
-    let mut frames = 0;
-    loop {
-        let frame = next().await?;
-        frames += 1;
-        let point = &frame["services"][0]["traffic_history"][0];
-        assert!(point["bandwidth_up"].is_number() && is_time(&point["timestamp"]), "{frame}");
-        if frame["total_bandwidth_up"] == 10.0 {
-            break;
-        }
-    }
-    assert!(frames <= begun.elapsed().as_secs() + 1, "{frames} frames");
-    let plain = reqwest::get(stage.url("/api/traffic/ws")).await?;
-    assert_eq!(plain.status(), 426);
     stage.close().await?;
     Ok(())
 }
