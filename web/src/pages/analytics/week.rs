@@ -210,9 +210,13 @@ pub(super) fn change(new: u64, old: u64) -> Option<f64> {
     (old > 0).then(|| (new as f64 / old as f64 - 1.0) * 100.0)
 }
 
-/// `+5.4`
+/// `+5.4`; what rounds to nothing has no sign.
 fn signed(percent: Option<f64>) -> String {
-    percent.map_or_else(|| "–".to_owned(), |percent| format!("{percent:+.1}"))
+    let Some(percent) = percent else { return "–".to_owned() };
+    match format!("{percent:+.1}") {
+        nothing if nothing == "+0.0" || nothing == "-0.0" => "0.0".to_owned(),
+        signed => signed,
+    }
 }
 
 #[cfg(test)]
@@ -223,6 +227,8 @@ mod tests {
     fn a_change_has_its_sign_and_none_without_a_week_before() {
         assert_eq!(signed(change(1054, 1000)), "+5.4");
         assert_eq!(signed(change(900, 1000)), "-10.0");
+        assert_eq!(signed(change(9_999, 10_000)), "0.0");
+        assert_eq!(signed(change(10_001, 10_000)), "0.0");
         assert_eq!(signed(change(5, 0)), "–");
     }
 }
