@@ -41,6 +41,8 @@ pub use access::{Access, Needs};
 pub use api::metrics::MetricsConfig;
 pub use cors::Origins;
 pub use mqtt::{ByteStream, MqttDoor};
+#[doc(hidden)]
+pub use params::fuzz as fuzz_query;
 pub use peer::Proxies;
 pub use publish::{Published, Publisher};
 pub use routes::{Route, routes};

@@ -193,6 +193,24 @@ fn before(to: Timestamp, hours: f64) -> Option<Timestamp> {
     to.checked_sub(jiff::SignedDuration::from_millis(millis)).ok()
 }
 
+/// Reads a query as the addresses of the API do, and tells what is said of it:
+/// what a fuzzer calls, and what its corpus is replayed with.
+pub fn fuzz(query: &str) -> Vec<String> {
+    let Ok(uri) = format!("/?{query}").parse() else { return Vec::new() };
+    let Ok(params) = Params::of(&uri) else { return Vec::new() };
+    let now = Timestamp::from_millisecond(1_795_436_400_000).unwrap_or_default();
+    let refusals = [
+        params.check(&["service", "group", "hours", "from", "to", "step"]).err(),
+        params.range(now).err(),
+        params.step().err(),
+        params.scope().err(),
+        params.service().err(),
+        params.page().err(),
+        params.number("weeks", 1..=520).err(),
+    ];
+    refusals.into_iter().flatten().map(|refusal| refusal.message).collect()
+}
+
 /// The beginning of a text from outside, for an error message.
 fn cut(text: &str) -> String {
     text.chars().take(40).collect()
@@ -261,6 +279,21 @@ mod tests {
             Scope::Several(vec![id("a"), id("b")])
         );
         assert!(params("service=a,,b").scope().unwrap_err().message.starts_with("service: "));
+    }
+
+    /// What a fuzzer found worth keeping.
+    #[test]
+    fn the_fuzzer_s_corpus_is_read_or_refused() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/queries");
+        let mut files = 0;
+        for entry in std::fs::read_dir(corpus).unwrap() {
+            let query = std::fs::read(entry.unwrap().path()).unwrap();
+            // A sentence, whatever it is about.
+            let said = fuzz(&String::from_utf8_lossy(&query));
+            assert!(said.iter().all(|message| message.chars().count() < 300), "{said:?}");
+            files += 1;
+        }
+        assert!(files >= 10, "the corpus in {corpus} is gone");
     }
 
     proptest::proptest! {
