@@ -66,7 +66,7 @@ const ENTER: &str = "\u{e007}";
 const PASSWORD: &str = "correct horse battery";
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 43] = [
+pub(crate) const SCENES: [Scene; 44] = [
     scene("dashboard", Busy, "/", Look),
     scene("dashboard-by-month", Busy, "/?sort=month", Look),
     scene("dashboard-group", Busy, "/?group=Core", Look),
@@ -109,6 +109,7 @@ pub(crate) const SCENES: [Scene; 43] = [
         Fill(&[("#a-id", "edge-waw-03"), ("#a-n", "Warsaw")], ".cmd"),
     ),
     scene("status", Busy, "/status", Look),
+    scene("docs", Busy, "/docs", Look),
     scene("not-found", Busy, "/nothing-here", Look),
     scene("wrong-range", Busy, "/services/edge-fra-01?range=never", Look),
     scene("dashboard-empty", Empty, "/", Look),
