@@ -44,7 +44,9 @@ def start(folder, log):
     for line in server.stdout:
         if line.strip().startswith("http://"):
             return server, line.strip()
-    fail(f"the server ended with {server.wait()} before it said where the site is; see its log above")
+    code = server.wait()
+    print(pathlib.Path(log.name).read_text())
+    fail(f"the server ended with {code} before it said where the site is; its log is above")
 
 
 def wait_for_traffic(site):
