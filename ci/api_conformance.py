@@ -5,6 +5,7 @@ has Schemathesis ask it everything that the description allows and much that it
 does not. No answer may be a 5xx, or other than described."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -68,7 +69,8 @@ def question(site, folder):
         tool, "--config-file", HERE / "schemathesis.toml", "run", f"{site}/openapi.json",
         "--max-time", str(SECONDS), "--workers", "2",
     ]
-    return subprocess.run(command, cwd=folder).returncode
+    hooks = {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)}
+    return subprocess.run(command, cwd=folder, env={**os.environ, **hooks}).returncode
 
 
 def main():

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use komandorr_collector::BackupError;
 
@@ -37,6 +37,8 @@ pub(crate) async fn backup(State(site): State<Shared>) -> Result<Response, Failu
         let piece = backup.next().await?;
         Some((piece, backup))
     });
+    // Whoever compresses it asks once more after the end.
+    let pieces = pieces.fuse();
     let now = Timestamp::now();
     let name = now.strftime("attachment; filename=\"komandorr-%Y%m%dT%H%M%SZ.duckdb\"");
     let name = HeaderValue::try_from(name.to_string()).ok().ok_or_else(Failure::internal)?;

@@ -72,6 +72,8 @@ fn rest(export: Export) -> impl Stream<Item = Result<Bytes, ReadError>> {
         }
         Some((piece, export))
     })
+    // Whoever compresses it asks once more after the end.
+    .fuse()
 }
 
 /// Such as `komandorr-edge-1-20261101T0000Z-20261201T0000Z-5m.csv`.

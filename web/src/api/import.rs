@@ -25,7 +25,7 @@ use crate::{
 const BODY_BYTES: usize = 1 << 20;
 /// How long the store may take.
 const PATIENCE: Duration = Duration::from_secs(50);
-/// Longest name of a source, in bytes.
+/// Longest name of a source, in characters.
 const LONGEST_SOURCE: usize = 200;
 
 /// Under which identity a source is imported, and how far it has come.
@@ -33,7 +33,8 @@ const LONGEST_SOURCE: usize = 200;
     get, path = "/api/import/progress", tag = "Server", operation_id = "importProgress",
     params(
         ("service" = String, Query, description = "The service's id", example = "edge-fra-01"),
-        ("source" = String, Query, description = "Any name of what is imported", example = "vnstat/eth0"),
+        ("source" = String, Query, description = "Any name of what is imported",
+            min_length = 1, max_length = 200, example = "vnstat/eth0"),
     ),
     responses((status = 200, description = "The identity `agent`, the last sample, and from when the service reports by itself", body = serde_json::Value))
 )]
@@ -43,8 +44,8 @@ pub(crate) async fn progress(
 ) -> Result<Json<Value>, Failure> {
     let service = service(&site, &params)?;
     let source = params.text("source").ok_or_else(|| Failure::invalid("source is missing"))?;
-    if source.len() > LONGEST_SOURCE {
-        let message = format!("source must be at most {LONGEST_SOURCE} bytes long");
+    if source.chars().count() > LONGEST_SOURCE {
+        let message = format!("source must be at most {LONGEST_SOURCE} characters long");
         return Err(Failure::invalid(message));
     }
     let identity = identity(&service, source);

@@ -97,3 +97,23 @@ async fn the_whole_database_is_downloaded_with_its_length() -> Result<()> {
     stage.close().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_compressed_download_comes_to_its_end() -> Result<()> {
+    let stage = filled().await?;
+    for path in ["/api/traffic/export?format=csv", "/api/traffic/export?format=json", "/api/backup"]
+    {
+        for encoding in ["gzip", "br", "identity"] {
+            let request = reqwest::Client::new().get(stage.url(path));
+            let answer = request.header(header::ACCEPT_ENCODING, encoding).send().await?;
+            let said = answer.headers().get(header::CONTENT_ENCODING);
+            let said = said.map_or("identity", |said| said.to_str().unwrap_or_default()).to_owned();
+            assert!(path.contains("backup") || said == encoding, "{path}: {said}");
+            let bytes = answer.bytes().await;
+            let whole = bytes.with_context(|| format!("{path} with {encoding} breaks off"))?;
+            assert!(!whole.is_empty(), "{path} with {encoding}");
+        }
+    }
+    stage.close().await?;
+    Ok(())
+}
