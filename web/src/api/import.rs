@@ -32,7 +32,8 @@ const LONGEST_SOURCE: usize = 200;
 #[utoipa::path(
     get, path = "/api/import/progress", tag = "Server", operation_id = "importProgress",
     params(
-        ("service" = String, Query, description = "The service's id", example = "edge-fra-01"),
+        ("service" = String, Query, description = "The service's id",
+            pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "edge-fra-01"),
         ("source" = String, Query, description = "Any name of what is imported",
             min_length = 1, max_length = 200, example = "vnstat/eth0"),
     ),
@@ -88,7 +89,8 @@ fn own_since(site: &Site, service: &Service) -> Option<Timestamp> {
 /// Takes samples with the identity of an import; answers when they are stored.
 #[utoipa::path(
     post, path = "/api/import/samples", tag = "Server", operation_id = "importSamples",
-    params(("service" = String, Query, description = "The service's id", example = "edge-fra-01")),
+    params(("service" = String, Query, description = "The service's id",
+        pattern = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", example = "edge-fra-01")),
     request_body(content = Vec<u8>, content_type = "application/msgpack", description = "An array of 1 to 1000 samples as MessagePack"),
     responses((status = 200, description = "They are stored", body = serde_json::Value))
 )]
