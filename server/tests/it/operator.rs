@@ -264,3 +264,34 @@ async fn a_credential_that_is_taken_back_ends_its_connections() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn exports_and_backups_are_files_that_are_there_whole_or_not_at_all() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let it = Operated::start(folder.path(), &[CLOSED]).await?;
+    let token = it.ok(&["service", "add", "web-1"]).await?;
+    let payload = encode_one(&Sample { up: 5000, interval_ms: 1000, ..Sample::default() });
+    it.server.publish_as("web-1", token.trim(), payload).await?;
+    let printed = it.ok(&["export", "--step", "raw"]).await?;
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines.len() == 2 && lines[1].contains("5000"), "{printed}");
+    it.ok(&["export", "--format", "parquet", "--service", "web-1", "-o", "web-1.parquet"]).await?;
+    assert!(std::fs::read(folder.path().join("web-1.parquet"))?.starts_with(b"PAR1"));
+    let none = it.refused(&["export", "--service", "nobody", "-o", "nobody.csv"]).await?;
+    assert!(none.contains("nobody"), "{none}");
+    it.ok(&["backup", "copy.duckdb"]).await?;
+    let copy = folder.path().join("copy.duckdb");
+    assert_eq!(mode(&copy)?, 0o600);
+    assert_eq!(std::fs::read(&copy)?.get(8..12), Some(&b"DUCK"[..]));
+    std::fs::write(&copy, "mine")?;
+    let there = it.refused(&["backup", "copy.duckdb"]).await?;
+    assert!(there.contains("copy.duckdb"), "{there}");
+    assert_eq!(std::fs::read(&copy)?, b"mine");
+    it.ok(&["backup", "copy.duckdb", "--overwrite"]).await?;
+    assert_eq!(std::fs::read(&copy)?.get(8..12), Some(&b"DUCK"[..]));
+    for entry in std::fs::read_dir(folder.path())? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        assert!(!name.contains("part") && !name.contains("nobody"), "{name} is left");
+    }
+    Ok(())
+}

@@ -129,6 +129,25 @@ async fn every_route_and_method_lets_in_whoever_may_and_nobody_else() -> Result<
 }
 
 #[tokio::test]
+async fn no_page_of_another_site_changes_anything_at_any_address() -> Result<()> {
+    let stage = Stage::open().await?;
+    stage.publish("web-1", &[sample(1_000_000, 0, 60)]).await?;
+    let (client, before) = (client()?, stage.registry.services());
+    let changes = || routes().into_iter().filter(|route| route.method != Method::GET);
+    for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
+        for route in changes() {
+            let answer =
+                request(&client, &stage, &route, "web-1").header(name, value).send().await?;
+            assert_eq!(answer.status(), 403, "{name}: {} {}", route.method, route.path);
+        }
+    }
+    assert!(changes().count() > 15);
+    assert_eq!(stage.registry.services(), before);
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_reader_of_one_service_learns_nothing_of_another() -> Result<()> {
     let stage = closed_site().await?;
     let (everybody, client) = (Everybody::of(&stage)?, client()?);

@@ -106,6 +106,10 @@ async fn forms_keep_what_was_typed_and_say_what_is_wrong() -> Result<()> {
     browser.until("document.querySelector('#e-id')").await?;
     assert!(browser.text("#e-id").await?.contains("exists already"));
     assert_eq!(browser.attribute("#a-n", "value").await?, "Gate");
+    browser.goto(&stage.url("/services/new")).await?;
+    browser.keys("#a-id", "edge-waw-03\u{e007}").await?;
+    browser.until("document.querySelector('.cmd code')").await?;
+    assert!(stage.registry.get("edge-waw-03").is_some());
     browser.close().await?;
     stage.close().await?;
     Ok(())

@@ -110,6 +110,12 @@ async fn behind_a_login_the_socket_takes_a_cookie_basic_or_a_token_in_its_addres
         let answer = request.basic_auth(name, Some(password)).send().await?;
         assert_eq!(answer.status().as_u16(), status, "{name} {password}");
     }
+    // Of itself alone.
+    stage.registry.register(&ServiceId::new("db-1")?, ServiceDetails::default())?;
+    let other = report("db-1", [1.0, 1.0], [1.0, 1.0]);
+    let request = reqwest::Client::new().post(stage.url(UPDATE)).json(&other);
+    let answer = request.basic_auth("web-1", Some(agent.expose())).send().await?;
+    assert_eq!(answer.status(), 403);
     stage.close().await?;
     Ok(())
 }
