@@ -3,7 +3,10 @@
 mod database;
 mod migrate;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::DirBuilder,
+    path::{Path, PathBuf},
+};
 
 use duckdb::Connection;
 
@@ -96,8 +99,7 @@ pub enum OpenError {
 /// schema up to date.
 fn open(path: &Path) -> Result<Connection, OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        make(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     }
     let failed = |error: duckdb::Error| explain(path, &error);
     let settings = duckdb::Config::default()
@@ -122,6 +124,14 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
             Err(OpenError::Newer { path: path.to_owned(), found, known })
         }
     }
+}
+
+/// Makes a folder for this user alone: DuckDB's files are for everybody.
+fn make(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 /// Threads that DuckDB divides one statement among: half of the processors, at

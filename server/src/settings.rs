@@ -219,6 +219,34 @@ pub(crate) mod tests {
         assert_eq!(loaded(DEFAULT_FILE).unwrap(), Settings::default());
     }
 
+    /// What a fuzzer found worth keeping: settings, or one line that helps.
+    #[test]
+    fn the_fuzzer_s_corpus_is_loaded_or_refused_in_one_line() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/fuzz/corpus/settings");
+        let mut files = 0;
+        for entry in std::fs::read_dir(corpus).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let pairs = |mark: char| -> Vec<(String, String)> {
+                let pair = |line: &str| line.strip_prefix(mark)?.split_once('=').map(owned);
+                text.lines().filter_map(pair).collect()
+            };
+            let toml = text.lines().filter(|line| !line.starts_with(['!', '$']));
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(&file, toml.collect::<Vec<_>>().join("\n")).unwrap();
+            let (environment, flags) = (pairs('$'), pairs('!'));
+            let sources = Sources { file: Some(file.path().into()), environment, flags };
+            if let Err(error) = load::<Settings>(&sources) {
+                assert_eq!(error.to_string().lines().count(), 1, "{error}");
+            }
+            files += 1;
+        }
+        assert!(files >= 6, "the corpus in {corpus} is gone");
+    }
+
+    fn owned((key, value): (&str, &str)) -> (String, String) {
+        (key.to_owned(), value.to_owned())
+    }
+
     #[test]
     fn every_setting_is_in_the_default_file() {
         // Keys of the types that the file does not show would be settings that

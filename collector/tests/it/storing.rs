@@ -150,3 +150,14 @@ async fn credentials_work_rotate_and_survive_a_restart() -> anyhow::Result<()> {
     assert!(running.registry.is_empty());
     running.stop().await
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_folder_of_the_database_is_for_its_user_alone() -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir()?;
+    Running::start(config(folder.path()), "UTC")?.stop().await?;
+    let mode = std::fs::metadata(folder.path().join("data"))?.permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    Ok(())
+}
