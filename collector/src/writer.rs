@@ -26,8 +26,11 @@ use crate::{
 /// millisecond and an fsync however small it is. The first message after a
 /// pause is not held back.
 const LINGER: Duration = Duration::from_millis(30);
-/// When this many messages wait, the writer does not linger.
-const MANY_MESSAGES: usize = 2_000;
+/// When this many messages wait, the writer does not linger: a commit of them
+/// is worth its fsync, and clients that fill their windows would wait in vain.
+const ENOUGH_MESSAGES: usize = 400;
+/// Most deliveries that are taken at once.
+const MANY_DELIVERIES: usize = 2_000;
 /// Most samples of one commit: bounds its memory and its time.
 const MAX_ROWS: usize = 50_000;
 /// Pauses between two tries of a commit that fails.
@@ -80,7 +83,7 @@ impl Writer {
         let mut open = true;
         loop {
             tokio::select! {
-                count = deliveries.recv_many(&mut gathered, MANY_MESSAGES) => if count == 0 { return },
+                count = deliveries.recv_many(&mut gathered, MANY_DELIVERIES) => if count == 0 { return },
                 () = &mut closing, if open => {
                     open = false;
                     deliveries.close();
@@ -243,10 +246,10 @@ async fn gather(
     gathered: &mut Vec<Delivery>,
     until: Instant,
 ) {
-    while messages(gathered) < MANY_MESSAGES {
+    while messages(gathered) < ENOUGH_MESSAGES {
         tokio::select! {
             biased;
-            count = deliveries.recv_many(gathered, MANY_MESSAGES) => if count == 0 { return },
+            count = deliveries.recv_many(gathered, MANY_DELIVERIES) => if count == 0 { return },
             () = sleep_until(until) => return,
         }
     }

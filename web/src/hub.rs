@@ -30,10 +30,11 @@ use crate::{
     top::{Contender, TopFive},
 };
 
-/// A frame is made at most this often: a page sees a change at once, and a
-/// busy pipeline costs no more than four frames a second.
+/// While streams follow, a frame is made at most this often: a page sees a
+/// change at once, and a busy pipeline costs no more than four frames a second.
 const AT_MOST_EVERY: Duration = Duration::from_millis(250);
-/// And at least this often: services fall silent without anything happening.
+/// And at least this often: services fall silent without anything happening,
+/// and the five busiest are remembered from one frame to the next.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 /// The fleet's chart waits for samples no longer than this, seconds: who
 /// reports every hour does not hold up the others.
@@ -152,9 +153,11 @@ impl Hub {
                 changed = version.changed() => if changed.is_err() { return },
                 () = sleep_until(last + AT_LEAST_EVERY) => {}
             }
+            // Whoever asks gets a fresh one; only streams wait for the next.
+            let pause = if self.followers() == 0 { AT_LEAST_EVERY } else { AT_MOST_EVERY };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep_until(last + AT_MOST_EVERY) => {}
+                () = sleep_until(last + pause) => {}
             }
             version.mark_unchanged();
             last = Instant::now();
