@@ -86,6 +86,7 @@ impl Collector {
             registry: self.registry,
             live: self.live,
             stats: self.stats,
+            keep: usize::try_from(self.config.samples_per_service).unwrap_or(usize::MAX),
             committed,
         };
         let until = done.clone();

@@ -21,7 +21,6 @@ use sort::Sorter;
 
 use crate::{
     Config,
-    bucket::HOUR_MS,
     store::{Lane, one_line},
 };
 
@@ -50,11 +49,13 @@ pub(crate) struct Housekeeper {
     sorter: Sorter,
     /// Samples that the last round left.
     samples: i64,
+    /// Which part of the interfaces' past the next hourly round looks at.
+    past: i64,
 }
 
 impl Housekeeper {
     pub(crate) fn new(lane: Lane, config: Config, committed: Arc<Notify>) -> Self {
-        Self { lane, config, committed, sorter: Sorter::default(), samples: 0 }
+        Self { lane, config, committed, sorter: Sorter::default(), samples: 0, past: 0 }
     }
 
     /// Runs until `done`, and once more at the end.
@@ -88,10 +89,13 @@ impl Housekeeper {
         self.compact();
     }
 
-    fn forget(&self) {
+    fn forget(&mut self) {
         let _rewriting = self.lane.rewriting();
         let forgot = self.lane.with(|connection| forget::volumes(connection, &self.config));
         report("forgetting old volumes", forgot);
+        let part = self.past;
+        report("joining old interfaces", self.lane.with(|c| join::old_interfaces(c, part)));
+        self.past += 1;
     }
 
     fn compact(&self) {
@@ -110,9 +114,7 @@ impl Housekeeper {
             let _rewriting = self.lane.rewriting();
             report("joining volumes", self.lane.with(join::volumes));
             report("joining stored ranges", self.lane.with(join::ranges));
-            let recently = Timestamp::now().as_millisecond() - 2 * HOUR_MS;
-            let interfaces = self.lane.with(|connection| join::interfaces(connection, recently));
-            report("joining interfaces", interfaces);
+            report("joining interfaces", self.lane.with(join::new_interfaces));
             let keep = u64::from(self.config.samples_per_service);
             report("forgetting old samples", self.lane.with(|c| forget::samples(c, keep)));
             self.samples = self.lane.with(forget::count).unwrap_or_default();

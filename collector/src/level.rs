@@ -53,6 +53,7 @@ impl Level {
     pub(crate) fn source(self) -> String {
         format!("FROM {} UNION ALL {}", self.table(), self.recent())
     }
+
     /// Statements that take the rows of some services out, of the fleet's sums
     /// as well.
     pub(crate) fn without(self, services: &str) -> String {

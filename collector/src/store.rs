@@ -142,6 +142,13 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| (count.get() / 2).max(1))
 }
 
+/// An instant for comparing with the times of rows. Without the last cast DuckDB
+/// would convert the time of each row instead of it, and its zone maps, by which
+/// it leaves out blocks of other times, would serve for nothing.
+pub(crate) fn instant(ms: i64) -> String {
+    format!("make_timestamp_ms({ms})::TIMESTAMP_MS")
+}
+
 /// Turns DuckDB's words into what a person can act on.
 fn explain(path: &Path, error: &duckdb::Error) -> OpenError {
     let path = path.to_owned();

@@ -2,6 +2,7 @@
 //! takes what has gathered meanwhile.
 
 mod append;
+mod latest;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -45,6 +46,8 @@ pub(crate) struct Writer {
     pub(crate) registry: Arc<Registry>,
     pub(crate) live: Arc<Live>,
     pub(crate) stats: Arc<Stats>,
+    /// How many samples of a service are kept as they came.
+    pub(crate) keep: usize,
     /// Told after each commit, so that housekeeping sees the load.
     pub(crate) committed: Arc<Notify>,
 }
@@ -199,8 +202,8 @@ impl Writer {
             let begun = Instant::now();
             // Where DuckDB gave up in a commit, it may be there all the same.
             let written = self.lane.with(|connection| {
-                let there = doubt && append::is_there(connection, batch)?;
-                if there { Ok(()) } else { append::commit(connection, batch) }
+                let there = doubt && append::is_there(connection, batch, self.keep)?;
+                if there { Ok(()) } else { append::commit(connection, batch, self.keep) }
             });
             match written {
                 Ok(()) => {

@@ -89,7 +89,7 @@ fn rows(
              sum(up_bytes::HUGEINT * 1000 // greatest(covered_ms, 1)),
              sum(down_bytes::HUGEINT * 1000 // greatest(covered_ms, 1))
          FROM {table}
-         WHERE bucket >= make_timestamp_ms({from}) AND bucket < make_timestamp_ms({to})
+         WHERE bucket >= make_timestamp_ms({from})::TIMESTAMP_MS AND bucket < make_timestamp_ms({to})::TIMESTAMP_MS
          GROUP BY bucket
          ORDER BY bucket;"
     ))

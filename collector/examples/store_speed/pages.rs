@@ -19,14 +19,14 @@ use crate::running::{Running, payload, spread};
 /// A page, or one of its questions.
 #[derive(Debug, Clone, Copy)]
 enum Ask {
-    Dashboard,
+    Fleet,
     Service { days: i64, step: Step },
     Profile { weeks: u32 },
     Analytics,
 }
 
 const PAGES: [(&str, Ask); 9] = [
-    ("dashboard: the fleet's day, today and this month of all", Ask::Dashboard),
+    ("the fleet's day, today and this month of all", Ask::Fleet),
     ("a service, a day", Ask::Service { days: 1, step: Step::FiveMinutes }),
     ("a service, a week", Ask::Service { days: 7, step: Step::Hour }),
     ("a service, a month", Ask::Service { days: 30, step: Step::Hour }),
@@ -64,7 +64,7 @@ async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadErr
     let now = Timestamp::now();
     let last = |days: i64| Range::new(now - SignedDuration::from_hours(24 * days), now);
     match ask {
-        Ask::Dashboard => {
+        Ask::Fleet => {
             reader.history_sum(&Scope::All, last(1)?, Step::FiveMinutes).await?;
             reader.running_volumes(now).await?;
         }
@@ -73,21 +73,28 @@ async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadErr
             let id = ServiceId::new(&format!("host-{}", round * 31 % 1000));
             let Ok(id) = id else { return Ok(()) };
             let scope = Scope::One(id.clone());
-            reader.history(&scope, last(days)?, step).await?;
-            reader.volumes(&scope, last(13)?, Calendar::Day).await?;
-            reader.interfaces(&id, last(days)?).await?;
+            reader.begins(&id).await?;
+            let history = reader.history(&scope, last(days)?, step);
+            let volumes = reader.volumes(&scope, last(13)?, Calendar::Day);
+            tokio::try_join!(history, volumes)?;
         }
         Ask::Profile { weeks } => {
             reader.hour_profile(&Scope::All, weeks, now).await?;
         }
         Ask::Analytics => {
-            reader.hour_profile(&Scope::All, 4, now).await?;
-            reader.summary(&Scope::All, last(28)?).await?;
-            reader.volumes(&Scope::All, last(13)?, Calendar::Day).await?;
-            reader.weekly(&Scope::All, 8, now).await?;
-            let talkers = reader.top_talkers(last(28)?, 1000).await?;
-            let ids = talkers.into_iter().take(8).map(|talker| talker.service).collect();
-            reader.summaries(&Scope::Several(ids), last(28)?).await?;
+            let (day, weeks) = (last(1)?, last(28)?);
+            let profile = reader.hour_profile(&Scope::All, 4, now);
+            let summary = reader.summary(&Scope::All, weeks);
+            let week = async {
+                reader.volumes(&Scope::All, last(13)?, Calendar::Day).await?;
+                reader.summary(&Scope::All, day).await
+            };
+            let talkers = async {
+                let talkers = reader.top_talkers(weeks, 1000).await?;
+                let ids = talkers.into_iter().take(8).map(|talker| talker.service).collect();
+                reader.summaries(&Scope::Several(ids), weeks).await
+            };
+            tokio::try_join!(profile, summary, week, talkers)?;
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use std::time::Duration;
 use duckdb::Connection;
 use jiff::Timestamp;
 
-use super::{join, transact};
-use crate::{Config, level::Level};
+use super::transact;
+use crate::{Config, level::Level, store::instant};
 
 /// Samples above the setting that may gather before they are removed, in
 /// percent: removing rewrites, so not for every row.
@@ -33,12 +33,11 @@ pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Resul
     ];
     for (tables, keep) in kept {
         let until = Timestamp::now().checked_sub(keep).unwrap_or(Timestamp::MIN);
-        let until = until.as_millisecond();
-        let delete = |t| format!("DELETE FROM {t} WHERE bucket < make_timestamp_ms({until})");
+        let until = instant(until.as_millisecond());
+        let delete = |table| format!("DELETE FROM {table} WHERE bucket < {until}");
         let deletes: Vec<String> = tables.iter().map(delete).collect();
         transact(connection, &format!("BEGIN; {}; COMMIT;", deletes.join("; ")))?;
     }
-    join::interfaces(connection, 0)?;
     removed_services(connection)
 }
 

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use duckdb::Connection;
+use jiff::Timestamp;
 
 use super::{or_roll_back, transact};
 use crate::{
     bucket::{HOUR_MS, bucket_of},
     level::Level,
     ranges::RangeSet,
+    store::instant,
 };
+
+/// How much of the interfaces' past one hourly round looks at.
+const PAST_MS: i64 = 32 * 24 * HOUR_MS;
 
 /// How many parts wait to be joined.
 pub(super) fn parts(connection: &Connection) -> duckdb::Result<i64> {
@@ -29,7 +34,7 @@ pub(super) fn volumes(connection: &Connection) -> duckdb::Result<()> {
                 .replace("{table}", level.table())
                 .replace("{fleet}", level.fleet())
                 .replace("{bucket}", level.bucket())
-                .replace("{first}", &bucket_of(first, level.length_ms()).to_string())
+                .replace("{first}", &instant(bucket_of(first, level.length_ms())))
         })
         .collect();
     // In one transaction: whoever reads meanwhile sees all of it or nothing.
@@ -80,9 +85,32 @@ fn ranges_inside(connection: &Connection) -> duckdb::Result<()> {
     appender.flush()
 }
 
-/// Joins the hours since an instant; the older ones, for which late samples
-/// came, have time until the hourly round.
-pub(super) fn interfaces(connection: &Connection, since_ms: i64) -> duckdb::Result<()> {
-    let since = bucket_of(since_ms, HOUR_MS).to_string();
-    transact(connection, &include_str!("../sql/join_interfaces.sql").replace("{since}", &since))
+/// Joins what came for each interface in the last hours.
+pub(super) fn new_interfaces(connection: &Connection) -> duckdb::Result<()> {
+    let now_ms = Timestamp::now().as_millisecond();
+    interfaces(connection, now_ms - 2 * HOUR_MS, now_ms + PAST_MS)
+}
+
+/// Joins hours for which late samples came: one part of the past, counted back
+/// from now and from the begin again after the oldest, so that a round costs
+/// the same however long the history is.
+pub(super) fn old_interfaces(connection: &Connection, part: i64) -> duckdb::Result<()> {
+    let now_ms = Timestamp::now().as_millisecond();
+    let oldest: Option<i64> =
+        connection.query_row("SELECT epoch_ms(min(bucket)) FROM interface_volume", [], |row| {
+            row.get(0)
+        })?;
+    let Some(oldest) = oldest else { return Ok(()) };
+    let parts = (now_ms - oldest) / PAST_MS + 1;
+    let until_ms = now_ms - part.rem_euclid(parts.max(1)) * PAST_MS;
+    interfaces(connection, until_ms - PAST_MS, until_ms)
+}
+
+/// Makes one row an interface and hour of a time.
+fn interfaces(connection: &Connection, from_ms: i64, until_ms: i64) -> duckdb::Result<()> {
+    let hour = |ms| instant(bucket_of(ms, HOUR_MS));
+    let sql = include_str!("../sql/join_interfaces.sql")
+        .replace("{from}", &hour(from_ms))
+        .replace("{until}", &hour(until_ms));
+    transact(connection, &sql)
 }

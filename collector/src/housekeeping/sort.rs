@@ -13,18 +13,22 @@ use super::transact;
 use crate::{
     bucket::{HOUR_MS, bucket_of},
     level::Level,
+    store::instant,
 };
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Blocks of each level, the long ones first: where a long one is due its short
 /// ones need no sorting any more.
-const BLOCKS: [(Level, i64); 4] = [
+const BLOCKS: [(Level, i64); 6] = [
     (Level::FiveMinutes, 32 * DAY_MS),
     (Level::FiveMinutes, DAY_MS),
+    (Level::FiveMinutes, 2 * HOUR_MS),
     (Level::Hour, 256 * DAY_MS),
     (Level::Hour, 8 * DAY_MS),
+    (Level::Hour, DAY_MS),
 ];
-/// How long after its end a block is sorted: what was late has mostly come.
+/// How long after its end a block is sorted at the latest: what was late has
+/// mostly come. Short ones wait only for their own length.
 const SETTLED_MS: i64 = 6 * HOUR_MS;
 /// About how many rows a slice has.
 const SLICE_ROWS: i64 = 300_000;
@@ -68,7 +72,7 @@ impl Sorter {
         for (level, length_ms) in BLOCKS {
             let Some(from_ms) = sorted_until(connection, level, length_ms)? else { continue };
             let to_ms = from_ms.saturating_add(length_ms);
-            if to_ms.saturating_add(SETTLED_MS) > now.as_millisecond() {
+            if to_ms.saturating_add(length_ms.min(SETTLED_MS)) > now.as_millisecond() {
                 continue;
             }
             let begun =
@@ -145,7 +149,9 @@ fn sort(connection: &Connection, place: Place, last_service: i32) -> duckdb::Res
 fn rows(place: Place, last_service: i32) -> String {
     let Place { from_ms, to_ms, first_service, .. } = place;
     format!(
-        "bucket >= make_timestamp_ms({from_ms}) AND bucket < make_timestamp_ms({to_ms})
-             AND service_no BETWEEN {first_service} AND {last_service}"
+        "bucket >= {} AND bucket < {}
+             AND service_no BETWEEN {first_service} AND {last_service}",
+        instant(from_ms),
+        instant(to_ms)
     )
 }

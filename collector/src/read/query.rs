@@ -2,10 +2,12 @@
 
 mod buckets;
 mod columns;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -14,9 +16,10 @@ pub(super) use buckets::{Grouping, Which};
 
 use super::{Point, Range, ReadError};
 use crate::{
+    bucket::HOUR_MS,
     level::Level,
     live::Volume,
-    store::{Database, Lane},
+    store::{Database, Lane, instant},
 };
 
 /// Queries that run at once: more would only share the same processors.
@@ -77,6 +80,16 @@ pub struct InterfaceVolume {
     pub volume: Volume,
 }
 
+/// Fills a range into a question. Written out: DuckDB leaves out blocks of other
+/// times only where it knows the times before it begins.
+fn within(sql: &str, range: Range) -> String {
+    between(sql, range.from.as_millisecond(), range.to.as_millisecond())
+}
+
+fn between(sql: &str, from_ms: i64, to_ms: i64) -> String {
+    sql.replace("{from}", &instant(from_ms)).replace("{to}", &instant(to_ms))
+}
+
 impl BucketRow {
     /// Whether it is of several services together.
     pub(super) fn is_sum(&self) -> bool {
@@ -129,9 +142,8 @@ impl Pool {
         }
         let sql = include_str!("../sql/samples.sql").replace("{services}", &services.list());
         self.run(move |connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let mut rows =
-                statement.query(params![range.from.as_millisecond(), range.to.as_millisecond()])?;
+            let mut statement = connection.prepare(&within(&sql, range))?;
+            let mut rows = statement.query([])?;
             let mut points: HashMap<i32, Vec<Point>> = HashMap::new();
             while let Some(row) = rows.next()? {
                 let start = Timestamp::from_millisecond(row.get(1)?).unwrap_or_default();
@@ -152,9 +164,8 @@ impl Pool {
     ) -> Result<Vec<(i32, Volume)>, ReadError> {
         let sql = include_str!("../sql/totals.sql").replace("{source}", &level.source());
         self.run(move |connection| {
-            let mut statement = connection.prepare(&sql)?;
-            let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
-            let rows = statement.query_map(params![from, to, limit as u64], |row| {
+            let mut statement = connection.prepare(&within(&sql, range))?;
+            let rows = statement.query_map([limit as u64], |row| {
                 Ok((row.get(0)?, Volume { up_bytes: row.get(1)?, down_bytes: row.get(2)? }))
             })?;
             rows.collect()
@@ -184,9 +195,22 @@ impl Pool {
 
     /// When a service's traffic begins, Unix milliseconds; `None` without any.
     pub(super) async fn first_traffic(&self, service_no: i32) -> Result<Option<i64>, ReadError> {
-        let sql = include_str!("../sql/first_traffic.sql");
-        self.run(move |connection| connection.query_row(sql, params![service_no], |row| row.get(0)))
-            .await
+        let first = |sql: &str, level: Level| {
+            sql.replace("{source}", &level.source()).replace("{service}", &service_no.to_string())
+        };
+        let hour = first(include_str!("../sql/first_hour.sql"), Level::Hour);
+        let minutes = first(include_str!("../sql/first_minutes.sql"), Level::FiveMinutes);
+        self.run(move |connection| {
+            // Parts may be joined between the two questions.
+            let view = connection.unchecked_transaction()?;
+            let hour_ms: Option<i64> = view.query_row(&hour, [], |row| row.get(0))?;
+            let Some(hour_ms) = hour_ms else { return Ok(None) };
+            let minutes = between(&minutes, hour_ms, hour_ms.saturating_add(HOUR_MS));
+            let minutes_ms: Option<i64> = view.query_row(&minutes, [], |row| row.get(0))?;
+            view.commit()?;
+            Ok(Some(minutes_ms.unwrap_or(hour_ms)))
+        })
+        .await
     }
 
     pub(super) async fn interfaces(
@@ -194,10 +218,11 @@ impl Pool {
         service_no: i32,
         range: Range,
     ) -> Result<Vec<InterfaceVolume>, ReadError> {
+        let sql =
+            include_str!("../sql/interfaces.sql").replace("{service}", &service_no.to_string());
         self.run(move |connection| {
-            let mut statement = connection.prepare(include_str!("../sql/interfaces.sql"))?;
-            let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
-            let rows = statement.query_map(params![service_no, from, to], |row| {
+            let mut statement = connection.prepare(&within(&sql, range))?;
+            let rows = statement.query_map([], |row| {
                 let volume = Volume { up_bytes: row.get(3)?, down_bytes: row.get(4)? };
                 Ok(InterfaceVolume {
                     name: row.get(0)?,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::{
     bucket::HOUR_MS,
     level::Level,
     live::{Spans, Volume},
+    store::instant,
 };
 
 /// What a service moved today and this month, in the site's time zone.
@@ -43,16 +44,21 @@ pub(crate) fn in_spans(
     connection: &Connection,
     spans: Spans,
 ) -> duckdb::Result<HashMap<i32, (Volume, Volume)>> {
-    let ends = [spans.day_ms, spans.next_day_ms, spans.month_ms, spans.next_month_ms];
+    let ends = [
+        ("{day}", spans.day_ms),
+        ("{next_day}", spans.next_day_ms),
+        ("{month}", spans.month_ms),
+        ("{next_month}", spans.next_month_ms),
+    ];
     // Midnight is not the full hour of UTC everywhere, but always one of five
     // minutes.
-    let hours = ends.iter().all(|end| end % HOUR_MS == 0);
+    let hours = ends.iter().all(|(_, end)| end % HOUR_MS == 0);
     let level = if hours { Level::Hour } else { Level::FiveMinutes };
     let sql = include_str!("../sql/spans.sql").replace("{source}", &level.source());
+    let sql = ends.iter().fold(sql, |sql, (name, end)| sql.replace(name, &instant(*end)));
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(params![ends[0], ends[1], ends[2], ends[3]], |row| {
-        Ok((row.get(0)?, (volume(row, 1)?, volume(row, 3)?)))
-    })?;
+    let rows =
+        statement.query_map([], |row| Ok((row.get(0)?, (volume(row, 1)?, volume(row, 3)?))))?;
     rows.collect()
 }
 

@@ -9,5 +9,5 @@ SELECT
     up_peak,
     down_peak
 FROM ({source})
-WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2)
+WHERE bucket >= {from} AND bucket < {to}
     AND service_no IN ({services});

@@ -9,4 +9,4 @@ SELECT
     least(up_mean, 18446744073709551615)::UBIGINT,
     least(down_mean, 18446744073709551615)::UBIGINT
 FROM {fleet}
-WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2);
+WHERE bucket >= {from} AND bucket < {to};

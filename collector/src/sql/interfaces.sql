@@ -1,4 +1,5 @@
 -- What each interface of a service carried in a range; counted ones first.
+-- Filled in: `service`, its number.
 SELECT
     name,
     arg_max(role, bucket),
@@ -6,6 +7,6 @@ SELECT
     least(sum(up_bytes), 18446744073709551615)::UBIGINT,
     least(sum(down_bytes), 18446744073709551615)::UBIGINT
 FROM interface_volume
-WHERE service_no = $1 AND bucket >= make_timestamp_ms($2) AND bucket < make_timestamp_ms($3)
+WHERE service_no = {service} AND bucket >= {from} AND bucket < {to}
 GROUP BY name
 ORDER BY is_counted DESC, sum(up_bytes) + sum(down_bytes) DESC, name;

@@ -1,10 +1,10 @@
--- One row an interface and hour, for the hours since `since`.
+-- One row an interface and hour, from the hour `from` to the hour `until`.
 BEGIN;
 
 CREATE OR REPLACE TEMP TABLE doubled AS
 SELECT service_no, name, bucket
 FROM interface_volume
-WHERE bucket >= make_timestamp_ms({since})
+WHERE bucket >= {from} AND bucket < {until}
 GROUP BY ALL
 HAVING count(*) > 1;
 
@@ -19,12 +19,13 @@ SELECT
     least(sum(down_bytes), 18446744073709551615)::UBIGINT AS down_bytes
 FROM interface_volume
 SEMI JOIN doubled USING (service_no, name, bucket)
-WHERE bucket >= make_timestamp_ms({since})
+WHERE bucket >= {from} AND bucket < {until}
 GROUP BY service_no, name, bucket;
 
 DELETE FROM interface_volume
 USING doubled
-WHERE interface_volume.bucket >= make_timestamp_ms({since})
+WHERE interface_volume.bucket >= {from}
+    AND interface_volume.bucket < {until}
     AND interface_volume.service_no = doubled.service_no
     AND interface_volume.name = doubled.name
     AND interface_volume.bucket = doubled.bucket;

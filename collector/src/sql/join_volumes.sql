@@ -9,7 +9,7 @@ CREATE OR REPLACE TEMP TABLE replaced AS
 SELECT old.*
 FROM {table} AS old
 SEMI JOIN fresh ON old.service_no = fresh.service_no AND old.bucket = fresh.bucket
-WHERE old.bucket >= make_timestamp_ms({first});
+WHERE old.bucket >= {first};
 
 CREATE OR REPLACE TEMP TABLE joined AS
 SELECT
@@ -52,13 +52,13 @@ FROM (
     SELECT {fleet}.*
     FROM {fleet}
     SEMI JOIN joined USING (bucket)
-    WHERE bucket >= make_timestamp_ms({first})
+    WHERE bucket >= {first}
 )
 GROUP BY bucket;
 
 DELETE FROM {table}
 USING replaced
-WHERE {table}.bucket >= make_timestamp_ms({first})
+WHERE {table}.bucket >= {first}
     AND {table}.service_no = replaced.service_no
     AND {table}.bucket = replaced.bucket;
 
@@ -69,6 +69,6 @@ ORDER BY bucket, service_no;
 
 DELETE FROM {fleet}
 USING fleet_change
-WHERE {fleet}.bucket >= make_timestamp_ms({first}) AND {fleet}.bucket = fleet_change.bucket;
+WHERE {fleet}.bucket >= {first} AND {fleet}.bucket = fleet_change.bucket;
 
 INSERT INTO {fleet} FROM fleet_change ORDER BY bucket;

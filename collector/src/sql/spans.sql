@@ -1,5 +1,5 @@
--- Volumes of each service today ($1 to $2) and this month ($3 to $4). Filled
--- in: `source`, a level whose buckets begin where the day and the month do.
+-- Volumes of each service today and this month. Filled in: `source`, a level
+-- whose buckets begin where the day and the month do; these and their ends.
 SELECT
     service_no,
     least(coalesce(sum(up_bytes) FILTER (today), 0), 18446744073709551615)::UBIGINT,
@@ -7,8 +7,8 @@ SELECT
     least(sum(up_bytes), 18446744073709551615)::UBIGINT,
     least(sum(down_bytes), 18446744073709551615)::UBIGINT
 FROM (
-    SELECT *, bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2) AS today
+    SELECT *, bucket >= {day} AND bucket < {next_day} AS today
     FROM ({source})
-    WHERE bucket >= make_timestamp_ms($3) AND bucket < make_timestamp_ms($4)
+    WHERE bucket >= {month} AND bucket < {next_month}
 )
 GROUP BY service_no;

@@ -9,7 +9,7 @@ WITH joined AS (
         sum(up_bytes) * 1000 // greatest(sum(covered_ms), 1) AS up_mean,
         sum(down_bytes) * 1000 // greatest(sum(covered_ms), 1) AS down_mean
     FROM ({source})
-    WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2)
+    WHERE bucket >= {from} AND bucket < {to}
         AND service_no IN ({services})
     GROUP BY service_no, bucket
 )

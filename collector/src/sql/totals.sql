@@ -4,7 +4,7 @@ SELECT
     least(sum(up_bytes), 18446744073709551615)::UBIGINT,
     least(sum(down_bytes), 18446744073709551615)::UBIGINT
 FROM ({source})
-WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2)
+WHERE bucket >= {from} AND bucket < {to}
 GROUP BY service_no
 ORDER BY sum(up_bytes) + sum(down_bytes) DESC, service_no
-LIMIT $3;
+LIMIT $1;

@@ -2,5 +2,5 @@
 -- in: `recent`, these parts at a level.
 SELECT DISTINCT epoch_ms(bucket)
 FROM ({recent})
-WHERE bucket >= make_timestamp_ms($1) AND bucket < make_timestamp_ms($2)
+WHERE bucket >= {from} AND bucket < {to}
 ORDER BY 1;

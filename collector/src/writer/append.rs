@@ -13,12 +13,14 @@ use duckdb::{
     },
 };
 
-use crate::batch::Batch;
+use super::latest::latest;
+use crate::batch::{Batch, Row};
 
 /// Writes a batch and commits it; on an error nothing of it is there.
-pub(super) fn commit(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
+/// Of the samples as they came only the last `keep` of each service.
+pub(super) fn commit(connection: &Connection, batch: &Batch, keep: usize) -> duckdb::Result<()> {
     connection.execute_batch("BEGIN")?;
-    let written = append(connection, batch).and_then(|()| connection.execute_batch("COMMIT"));
+    let written = append(connection, batch, keep).and_then(|()| connection.execute_batch("COMMIT"));
     if written.is_err()
         && let Err(error) = connection.execute_batch("ROLLBACK")
     {
@@ -30,7 +32,11 @@ pub(super) fn commit(connection: &Connection, batch: &Batch) -> duckdb::Result<(
 
 /// Whether a batch of which nobody knows is in the database: all of it is, or
 /// nothing.
-pub(super) fn is_there(connection: &Connection, batch: &Batch) -> duckdb::Result<bool> {
+pub(super) fn is_there(
+    connection: &Connection,
+    batch: &Batch,
+    keep: usize,
+) -> duckdb::Result<bool> {
     if let Some((agent, first, last)) = batch.ranges.first() {
         // These numbers were new, so nobody else has stored them.
         return connection.query_row(
@@ -40,10 +46,11 @@ pub(super) fn is_there(connection: &Connection, batch: &Batch) -> duckdb::Result
             |row| row.get(0),
         );
     }
-    let Some(row) = batch.rows.first() else { return Ok(false) };
+    let rows = latest(&batch.rows, keep);
+    let Some(row) = rows.first() else { return Ok(false) };
     connection.query_row(
         "SELECT count(*) > 0 FROM sample
-         WHERE service_no = ? AND ended_at = make_timestamp_ms(?) AND interval_ms = ?
+         WHERE service_no = ? AND ended_at = make_timestamp_ms(?)::TIMESTAMP_MS AND interval_ms = ?
              AND up_bytes = ? AND down_bytes = ?",
         duckdb::params![
             row.service_no,
@@ -56,7 +63,7 @@ pub(super) fn is_there(connection: &Connection, batch: &Batch) -> duckdb::Result
     )
 }
 
-fn append(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
+fn append(connection: &Connection, batch: &Batch, keep: usize) -> duckdb::Result<()> {
     if !batch.agents.is_empty() {
         let mut appender = connection.appender("agent")?;
         for (number, identity) in &batch.agents {
@@ -64,7 +71,7 @@ fn append(connection: &Connection, batch: &Batch) -> duckdb::Result<()> {
         }
         appender.flush()?;
     }
-    put(connection, "sample", samples(batch))?;
+    put(connection, "sample", samples(&latest(&batch.rows, keep)))?;
     put(connection, "recent_volume", volumes(batch))?;
     put(connection, "stored_range", ranges(batch))?;
     put(connection, "import_mark", import_marks(batch))?;
@@ -108,9 +115,9 @@ impl Columns {
     }
 }
 
-fn samples(batch: &Batch) -> Columns {
-    let rows = || batch.rows.iter();
-    let samples = || batch.rows.iter().map(|row| &row.sample);
+fn samples(rows: &[&Row]) -> Columns {
+    let rows = || rows.iter();
+    let samples = || rows().map(|row| &row.sample);
     Columns::default()
         .with(Int32Array::from_iter_values(rows().map(|row| row.service_no)))
         .with(rows().map(|row| row.agent_no).collect::<Int32Array>())

@@ -1,9 +1,9 @@
 //! Buckets of some services in a range, each for itself or all together.
 
-use duckdb::{Connection, params};
+use duckdb::Connection;
 
-use super::{BucketRow, Pool, Range, ReadError, columns};
-use crate::level::Level;
+use super::{BucketRow, Pool, Range, ReadError, columns, within};
+use crate::{level::Level, store::instant};
 
 /// Whether rows of several services are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ fn fleet(connection: &Connection, range: Range, level: Level) -> duckdb::Result<
     if !touched.is_empty() {
         rows.retain(|row| touched.binary_search(&row.start_ms).is_err());
         // By name: a condition that DuckDB must work out first reads every block.
-        let buckets = touched.iter().map(|ms| format!("make_timestamp_ms({ms})"));
+        let buckets = touched.iter().map(|&ms| instant(ms));
         let buckets = buckets.collect::<Vec<_>>().join(", ");
         let source = format!("FROM ({}) WHERE bucket IN ({buckets})", level.source());
         rows.extend(summed(&view, range, &source, "SELECT service_no FROM service")?);
@@ -98,9 +98,8 @@ fn fleet(connection: &Connection, range: Range, level: Level) -> duckdb::Result<
 /// Starts of the buckets to which parts came that are not joined, in order.
 fn touched(connection: &Connection, range: Range, level: Level) -> duckdb::Result<Vec<i64>> {
     let sql = include_str!("../../sql/touched.sql").replace("{recent}", &level.recent());
-    let mut statement = connection.prepare(&sql)?;
-    let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
-    statement.query_map(params![from, to], |row| row.get(0))?.collect()
+    let mut statement = connection.prepare(&within(&sql, range))?;
+    statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Some services together, from rows of each.
@@ -117,10 +116,9 @@ fn summed(
 }
 
 fn select(connection: &Connection, sql: &str, range: Range) -> duckdb::Result<Vec<BucketRow>> {
-    let mut statement = connection.prepare(sql)?;
-    let (from, to) = (range.from.as_millisecond(), range.to.as_millisecond());
+    let mut statement = connection.prepare(&within(sql, range))?;
     let mut rows = Vec::new();
-    for batch in statement.query_arrow(params![from, to])? {
+    for batch in statement.query_arrow([])? {
         columns::append(&batch, &mut rows)?;
     }
     Ok(rows)
