@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use komandorr_collector::{
     Reader,
-    read::{Calendar, Range, Scope, Step},
+    read::{Calendar, ExportFormat, Range, Scope, Step},
+    registry::ServiceDetails,
 };
-use komandorr_wire::{Sample, ServiceId};
+use komandorr_wire::{Interface, Sample, ServiceId};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::support::{Running, config, sample};
@@ -30,7 +31,16 @@ fn history(random: &mut StdRng, begin_ms: i64, end_ms: i64) -> Vec<(&'static str
             seq += 1;
             let bytes = |random: &mut StdRng| random.random_range(0..10_000_000_000_u64);
             let (up, down) = (bytes(random), bytes(random));
-            samples.push((service, sample(agent, seq, at, interval, up, down)));
+            let mut one = sample(agent, seq, at, interval, up, down);
+            one.interfaces.push(Interface {
+                name: ["eth0", "wg0"][random.random_range(0..2)].into(),
+                role: "physical".into(),
+                up,
+                down,
+                counted: true,
+                ..Interface::default()
+            });
+            samples.push((service, one));
             // Now and then nobody measures.
             if random.random_ratio(1, 10) {
                 at += random.random_range(0..3_000_000);
@@ -45,6 +55,8 @@ async fn feed(running: &Running, samples: &[(&str, Sample)]) -> anyhow::Result<(
         let Some((service, _)) = part.first() else { continue };
         let list: Vec<Sample> = part.iter().map(|(_, sample)| sample.clone()).collect();
         running.store(service, &list).await?;
+        let web = ServiceDetails { group: Some("Web".into()), ..ServiceDetails::default() };
+        running.registry.update(&ServiceId::new(service)?, web)?;
     }
     Ok(())
 }
@@ -52,7 +64,13 @@ async fn feed(running: &Running, samples: &[(&str, Sample)]) -> anyhow::Result<(
 /// Every question, as text.
 async fn answers(reader: &Reader, range: Range) -> anyhow::Result<Vec<String>> {
     let mut answers = Vec::new();
-    let scopes = [Scope::All, Scope::One(ServiceId::new("web-1")?)];
+    let ids = [ServiceId::new("web-1")?, ServiceId::new("web-2")?];
+    let scopes = [
+        Scope::All,
+        Scope::One(ids[0].clone()),
+        Scope::Several(vec![ids[1].clone(), ids[0].clone()]),
+        Scope::Group("Web".into()),
+    ];
     for scope in &scopes {
         for step in [Step::Raw, Step::FiveMinutes, Step::Hour, Step::Day, Step::Week] {
             answers.push(format!("{:?}", reader.history(scope, range, step).await?));
@@ -64,9 +82,26 @@ async fn answers(reader: &Reader, range: Range) -> anyhow::Result<Vec<String>> {
         }
         answers.push(format!("{:?}", reader.hour_profile(scope, 2, range.to).await?));
         answers.push(format!("{:?}", reader.weekly(scope, 3, range.to).await?));
+        answers.push(format!("{:?}", reader.summary(scope, range).await?));
+        answers.push(format!("{:?}", reader.summaries(scope, range).await?));
+        answers.push(export(reader, scope, range).await?);
     }
     answers.push(format!("{:?}", reader.top_talkers(range, 5).await?));
+    answers.push(format!("{:?}", reader.running_volumes(range.to).await?));
+    for id in &ids {
+        answers.push(format!("{:?}", reader.interfaces(id, range).await?));
+        answers.push(format!("{:?}", reader.begins(id).await?));
+    }
     Ok(answers)
+}
+
+async fn export(reader: &Reader, scope: &Scope, range: Range) -> anyhow::Result<String> {
+    let mut export = reader.export(scope, range, Step::FiveMinutes, ExportFormat::Csv)?;
+    let mut whole = Vec::new();
+    while let Some(piece) = export.next().await {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(String::from_utf8(whole)?)
 }
 
 #[tokio::test]

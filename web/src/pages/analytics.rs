@@ -120,10 +120,11 @@ pub(crate) async fn page(
     let question = Question::of(&params)?;
     let Question { scope, weeks, range, now } = &question;
     let reader = &site.app.reader;
-    let profile = reader.hour_profile(scope, *weeks, *now).await?;
-    let summary = reader.summary(scope, *range).await?;
-    let week = week::read(&site, scope, *now).await?;
-    let talkers = talkers::read(&site, scope, *range).await?;
+    let profile = async { Ok::<_, Failure>(reader.hour_profile(scope, *weeks, *now).await?) };
+    let summary = async { Ok::<_, Failure>(reader.summary(scope, *range).await?) };
+    let week = week::read(&site, scope, *now);
+    let talkers = talkers::read(&site, scope, *range);
+    let (profile, summary, week, talkers) = tokio::try_join!(profile, summary, week, talkers)?;
     let mut shell = Shell::new(
         &Visit { site: &site, uri: &uri, headers: &headers },
         "Analytics",

@@ -85,9 +85,10 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
     let begins = site.app.reader.begins(&service.id).await?;
     let span = Span::of(params, &site.clock, begins, now)?;
     let unit = volumes::unit(params)?;
-    let history = history::view(site, &service, &span, begins, now).await?;
     let page = volumes::Page::of(params, unit, begins, now)?;
-    let volumes = volumes::view(site, &service.id, &span, &page, now).await?;
+    let history = history::view(site, &service, &span, begins, now);
+    let volumes = volumes::view(site, &service.id, &span, &page, now);
+    let (history, volumes) = tokio::try_join!(history, volumes)?;
     let mut shell = Shell::new(visit, &service.name, Some(Tab::Dashboard));
     shell.stream = Link::to("/api/traffic/stream")
         .with("view", "service")

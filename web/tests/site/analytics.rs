@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     browser::Browser,
-    support::{Stage, played},
+    support::{FLEET, Stage, now_ms, play, played},
 };
 
 #[tokio::test]
@@ -71,6 +71,68 @@ async fn every_view_of_the_analytics_is_a_file_with_the_same_rows() -> Result<()
     let rows = file(&stage, &volumes).await?;
     assert_eq!(rows.len() - 1, browser.texts(".vols tbody tr").await?.len());
     assert!(column(&rows, "from")?[0].ends_with("+01:00"), "{rows:?}");
+    browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
+
+/// A speed or volume as a page shows it, in bytes.
+fn bytes(shown: &str) -> Result<f64> {
+    let end = shown.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(shown.len());
+    let (number, unit) = shown.split_at(end);
+    let power = ["B", "KB", "MB", "GB", "TB"]
+        .iter()
+        .position(|known| *known == unit.trim().trim_end_matches("/s"))
+        .with_context(|| shown.to_owned())?;
+    Ok(number.parse::<f64>()? * 1000f64.powi(i32::try_from(power)?))
+}
+
+/// Whether a page shows a number of a file, to the last digit that it shows.
+fn shows(shown: &str, exact: &str) -> Result<bool> {
+    let exact: f64 = exact.parse()?;
+    Ok((bytes(shown)? - exact).abs() <= exact * 0.005)
+}
+
+#[tokio::test]
+async fn percentiles_and_weeks_on_the_page_are_those_of_the_files() -> Result<()> {
+    let stage = Stage::open().await?;
+    play(&stage, &FLEET[0], 15, now_ms(), 0).await?;
+    let browser = Browser::open().await?;
+    let view = "of=service:edge-fra-01&weeks=1";
+    let talkers = file(&stage, &format!("/analytics/talkers.csv?{view}")).await?;
+    browser.goto(&stage.url(&format!("/analytics?{view}"))).await?;
+    let row = browser.texts("[aria-labelledby=h-p95] tbody td").await?;
+    let whole = browser.texts(".heatrow .big").await?;
+    for (i, name) in ["up_p95_bytes_per_second", "down_p95_bytes_per_second"].iter().enumerate() {
+        let exact = &column(&talkers, name)?[0];
+        assert!(shows(&row[i], exact)?, "{name}: {exact} as {}", row[i]);
+        assert!(shows(&whole[2 + i], exact)?, "{name}: {exact} as {}", whole[2 + i]);
+    }
+    // Five minutes of the last week may come in between: then once more.
+    let (week, days, sum) = loop {
+        let week = file(&stage, &format!("/analytics/week.csv?{view}")).await?;
+        browser.goto(&stage.url(&format!("/analytics?{view}"))).await?;
+        let days = browser.texts(".weekrow tbody td").await?;
+        let sum = browser.texts(".weekrow tfoot td").await?;
+        if file(&stage, &format!("/analytics/week.csv?{view}")).await? == week {
+            break (week, days, sum);
+        }
+    };
+    let (new, old) = (column(&week, "this_week_bytes")?, column(&week, "last_week_bytes")?);
+    let change = column(&week, "change_percent")?;
+    for (i, shown) in days.chunks(3).chain([&sum[..]]).enumerate() {
+        if !new[i].is_empty() {
+            assert!(shows(&shown[0], &new[i])?, "{i}: {} as {}", new[i], shown[0]);
+        }
+        assert!(shows(&shown[1], &old[i])?, "{i}: {} as {}", old[i], shown[1]);
+        if let Ok(percent) = change[i].parse::<f64>() {
+            let shown: f64 = shown[2].trim_end_matches('%').trim().parse()?;
+            assert!((shown - percent).abs() < 0.1, "{i}: {percent} as {shown}");
+        }
+    }
+    assert!(!change[7].is_empty(), "two weeks can be compared: {week:?}");
+    let told = browser.text("[aria-labelledby=h-week] .pager").await?;
+    assert!(told.starts_with("Both weeks up to "), "{told}");
     browser.close().await?;
     stage.close().await?;
     Ok(())

@@ -43,6 +43,9 @@ async fn the_keyboard_reaches_everything_with_a_visible_focus() -> Result<()> {
         ("/services/edge-fra-01", vec!["frame", "f-name", "f-cap", "Remove this service"]),
         ("/analytics", vec!["of", "1 week", "CSV"]),
         ("/services/new", vec!["a-id", "a-n", "a-g"]),
+        ("/status", vec!["edge-fra-01", "theme"]),
+        ("/access", vec!["r-n", "r-s", "t-n", "t-s", "p-n", "Change the password"]),
+        ("/docs", vec!["openapi.json"]),
     ] {
         browser.goto(&stage.url(path)).await?;
         let seen = walk(&browser).await?;
