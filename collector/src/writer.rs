@@ -33,7 +33,7 @@ const ENOUGH_MESSAGES: usize = 400;
 /// Most deliveries that are taken at once.
 const MANY_DELIVERIES: usize = 2_000;
 /// Most samples of one commit: bounds its memory and its time.
-const MAX_ROWS: usize = 50_000;
+const MAX_ROWS: usize = 30_000;
 /// Pauses between two tries of a commit that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);

@@ -38,12 +38,19 @@ pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Resul
         let deletes: Vec<String> = tables.iter().map(delete).collect();
         transact(connection, &format!("BEGIN; {}; COMMIT;", deletes.join("; ")))?;
     }
-    removed_services(connection)
+    left_behind(connection, &removed(connection)?)
 }
 
-/// What came in for services while they were removed.
-fn removed_services(connection: &Connection) -> duckdb::Result<()> {
-    let gone = "service_no NOT IN (SELECT service_no FROM service)";
+/// Forgets what came in for services while they were removed.
+fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    // By number, so that what is sorted by service is not read for others; and
+    // asked again, as a number may belong to a service that was just registered.
+    let gone = gone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let gone =
+        format!("service_no IN ({gone}) AND service_no NOT IN (SELECT service_no FROM service)");
     for level in Level::ALL {
         let left: bool = connection.query_row(
             &format!("SELECT EXISTS (FROM {} WHERE {gone})", level.table()),
@@ -51,7 +58,7 @@ fn removed_services(connection: &Connection) -> duckdb::Result<()> {
             |row| row.get(0),
         )?;
         if left {
-            transact(connection, &format!("BEGIN; {} COMMIT;", level.without(gone)))?;
+            transact(connection, &format!("BEGIN; {} COMMIT;", level.without(&gone)))?;
         }
     }
     connection.execute_batch(&format!(
@@ -59,4 +66,53 @@ fn removed_services(connection: &Connection) -> duckdb::Result<()> {
          DELETE FROM interface_volume WHERE {gone};
          DELETE FROM import_mark WHERE {gone};"
     ))
+}
+
+/// Numbers that were given to services that are gone, or not there yet.
+fn removed(connection: &Connection) -> duckdb::Result<Vec<i64>> {
+    let mut statement = connection.prepare(
+        "WITH last AS (
+             SELECT coalesce(last_value, 0) AS number FROM duckdb_sequences()
+             WHERE sequence_name = 'service_no'
+         )
+         SELECT number FROM range(1, (SELECT number + 1 FROM last)) AS given (number)
+         ANTI JOIN service ON service_no = number",
+    )?;
+    let numbers = statement.query_map([], |row| row.get(0))?;
+    numbers.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    #[test]
+    fn what_removed_services_left_goes_and_what_others_have_stays() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let lane = Database::open(&folder.path().join("forget.duckdb"))?.lane();
+        let connection = lane.lock()?;
+        connection.execute_batch(
+            "INSERT INTO service (service_no, id, name, created_at)
+             SELECT nextval('service_no'), 'host-' || n, '', now()::TIMESTAMP FROM range(4) AS t (n);
+             INSERT INTO hour_volume
+             SELECT service_no, TIMESTAMP '2026-11-24 12:00:00', 1, 1, 1, 1, 1, 1 FROM service;
+             INSERT INTO interface_volume
+             SELECT service_no, 'eth0', 'physical', true, TIMESTAMP '2026-11-24 12:00:00', 1, 1
+             FROM service;
+             DELETE FROM service WHERE service_no IN (2, 3)",
+        )?;
+        assert_eq!(removed(&connection)?, [2, 3]);
+        // The fourth was registered after somebody had asked who is gone.
+        left_behind(&connection, &[2, 3, 4])?;
+        for table in ["hour_volume", "interface_volume"] {
+            let left: String = connection.query_row(
+                &format!("SELECT string_agg(service_no, ' ' ORDER BY service_no) FROM {table}"),
+                [],
+                |row| row.get(0),
+            )?;
+            assert_eq!(left, "1 4", "{table}");
+        }
+        Ok(())
+    }
 }
