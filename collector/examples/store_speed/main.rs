@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run -p komandorr-collector --example store_speed -- write FOLDER
 //! cargo run -p komandorr-collector --example store_speed -- fill FOLDER MONTHS
-//! cargo run -p komandorr-collector --example store_speed -- read FOLDER
+//! cargo run -p komandorr-collector --example store_speed -- read FOLDER [PAGE]
 //! cargo run -p komandorr-collector --example store_speed -- week FOLDER
 //! ```
 //!
@@ -24,7 +24,7 @@ use anyhow::Context;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: store_speed write|fill|read|week FOLDER [MONTHS]";
+    let usage = "usage: store_speed write|fill|read|week FOLDER [MONTHS|PAGE]";
     let what = arguments.next().context(usage)?;
     let folder: PathBuf = arguments.next().context(usage)?.into();
     let database = folder.join("store_speed.duckdb");
@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
             let months: i64 = arguments.next().context(usage)?.parse()?;
             fill::fill(&database, months)
         }
-        "read" => pages::measure(&database).await,
+        "read" => pages::measure(&database, arguments.next().as_deref()).await,
         "week" => week::measure(&database).await,
         _ => anyhow::bail!(usage),
     }

@@ -37,27 +37,32 @@ const PAGES: [(&str, Ask); 9] = [
     ("analytics of the fleet, four weeks", Ask::Analytics),
 ];
 
-pub(crate) async fn measure(database: &Path) -> anyhow::Result<()> {
-    for (name, ask) in PAGES {
+/// All pages, or those whose name has a part.
+pub(crate) async fn measure(database: &Path, part: Option<&str>) -> anyhow::Result<()> {
+    let wanted = |name: &str| part.is_none_or(|part| name.contains(part));
+    for (name, ask) in PAGES.into_iter().filter(|(name, _)| wanted(name)) {
         let forgotten = std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok();
         let begun = Instant::now();
         let running = Running::open(database)?;
         let opened = begun.elapsed();
-        let mut times = Vec::new();
+        let (mut others, mut same) = (Vec::new(), Vec::new());
         for round in 0..30 {
-            let begun = Instant::now();
-            question(&running.reader, ask, round).await?;
-            times.push(begun.elapsed());
+            for times in [&mut others, &mut same] {
+                let begun = Instant::now();
+                question(&running.reader, ask, round).await?;
+                times.push(begun.elapsed());
+            }
         }
-        let first = times.remove(0);
+        let first = others.remove(0);
         let cold = if forgotten { "nothing in the system's cache" } else { "fresh process" };
         println!(
-            "{name}\n  first {first:.1?} ({cold}; opened in {opened:.1?})\n  again {}",
-            spread(times)
+            "{name}\n  first {first:.1?} ({cold}; opened in {opened:.1?})\n  of another service {}\n  the same again {}",
+            spread(others),
+            spread(same)
         );
         running.stop().await;
     }
-    beside_the_writer(database).await
+    if part.is_some() { Ok(()) } else { beside_the_writer(database).await }
 }
 
 async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadError> {
@@ -69,7 +74,7 @@ async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadErr
             reader.running_volumes(now).await?;
         }
         Ask::Service { days, step } => {
-            // Each time another service.
+            // In each round another service, of which no block was read before.
             let id = ServiceId::new(&format!("host-{}", round * 31 % 1000));
             let Ok(id) = id else { return Ok(()) };
             let scope = Scope::One(id.clone());

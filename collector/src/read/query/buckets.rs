@@ -5,6 +5,9 @@ use duckdb::Connection;
 use super::{BucketRow, Pool, Range, ReadError, columns, within};
 use crate::{level::Level, store::instant};
 
+/// So many services are asked for one by one.
+const FEW: usize = 16;
+
 /// Whether rows of several services are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::read) enum Grouping {
@@ -39,6 +42,16 @@ impl Which {
         numbers.collect::<Vec<_>>().join(", ")
     }
 
+    /// The same as several lists, none of which makes DuckDB read more than it
+    /// holds where that is worth a question of its own.
+    fn lists(&self) -> Vec<String> {
+        let numbers = self.numbers();
+        if numbers.len() > FEW {
+            return vec![self.list()];
+        }
+        numbers.iter().map(ToString::to_string).collect()
+    }
+
     fn numbers(&self) -> &[i32] {
         match self {
             Self::All(numbers) | Self::Some(numbers) => numbers,
@@ -62,17 +75,32 @@ impl Pool {
             let rows = match (&services, grouping) {
                 (Which::All(_), Grouping::Sum) => fleet(connection, range, level)?,
                 (_, Grouping::Sum) => summed(connection, range, &level.source(), &services.list())?,
-                (_, Grouping::Services) => {
-                    let sql = include_str!("../../sql/buckets.sql")
-                        .replace("{source}", &level.source())
-                        .replace("{services}", &services.list());
-                    select(connection, &sql, range)?
-                }
+                (_, Grouping::Services) => each(connection, range, level, &services)?,
             };
             Ok(columns::joined(rows))
         })
         .await
     }
+}
+
+/// The buckets of each service. Of a few they are asked for one by one: where a
+/// list is longer than some numbers DuckDB reads the blocks of all services and
+/// joins the list to them.
+fn each(
+    connection: &Connection,
+    range: Range,
+    level: Level,
+    services: &Which,
+) -> duckdb::Result<Vec<BucketRow>> {
+    let sql = include_str!("../../sql/buckets.sql").replace("{source}", &level.source());
+    // Housekeeping may join parts meanwhile: all questions see the same store.
+    let view = connection.unchecked_transaction()?;
+    let mut rows = Vec::new();
+    for list in services.lists() {
+        rows.append(&mut select(&view, &sql.replace("{services}", &list), range)?);
+    }
+    view.commit()?;
+    Ok(rows)
 }
 
 /// The sums of all services: those that are kept, but for buckets to which
