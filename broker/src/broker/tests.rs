@@ -124,11 +124,12 @@ async fn outlive(harm: impl AsyncFn(&Fanout)) {
         publisher.status("offline").await;
         while !subscriber.hears("offline").await {}
         let restarted = async {
+            let mut look = tokio::time::interval(Duration::from_millis(5));
             while broker.metrics().router_restarts <= round {
-                tokio::task::yield_now().await;
+                look.tick().await;
             }
         };
-        timeout(Duration::from_secs(1), restarted).await.expect("the router is not replaced");
+        timeout(Duration::from_secs(7), restarted).await.expect("the router is not replaced");
         publisher.status("online").await;
         while !subscriber.hears("online").await {}
         let mut late = Client::connect(&broker, &tasks, b'l').await;
@@ -154,7 +155,8 @@ async fn subscribers_and_publishers_outlive_a_hung_router_and_the_log_tells() {
     let errors = Errors::default();
     // Another test of this program may have been first; then it has the log.
     let ours = tracing::subscriber::set_global_default(errors.clone()).is_ok();
-    outlive(async |fanout| fanout.hang_router(Duration::from_secs(3)).await).await;
+    // Longer than the test waits: a busy machine's router is judged late.
+    outlive(async |fanout| fanout.hang_router(Duration::from_secs(8)).await).await;
     let told = errors.0.lock().iter().filter(|line| line.contains("the router is hung")).count();
     assert!(!ours || told >= 3, "{told} lines tell of it");
 }

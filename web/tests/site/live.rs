@@ -8,13 +8,10 @@ use komandorr_collector::registry::ServiceDetails;
 use komandorr_web::Config;
 use komandorr_wire::ServiceId;
 use serde_json::Value;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpSocket, TcpStream},
-};
 
 use crate::{
     browser::Browser,
+    raw::without_reading,
     support::{PATIENCE, Stage, sample},
 };
 
@@ -169,16 +166,6 @@ async fn a_stream_speaks_at_most_once_a_second_however_much_happens() -> Result<
     Ok(())
 }
 
-/// Asks for all services' stream over a socket with hardly any room.
-async fn follow_without_reading(stage: &Stage) -> Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_recv_buffer_size(4096)?;
-    let mut stream = socket.connect(stage.address).await?;
-    let head = format!("GET /api/traffic/stream HTTP/1.1\r\nhost: {}\r\n\r\n", stage.address);
-    stream.write_all(head.as_bytes()).await?;
-    Ok(stream)
-}
-
 #[tokio::test]
 async fn a_reader_that_does_not_read_is_dropped_and_nobody_waits_for_it() -> Result<()> {
     let site = Config { slow_client: Duration::from_millis(500), ..Config::default() };
@@ -191,7 +178,7 @@ async fn a_reader_that_does_not_read_is_dropped_and_nobody_waits_for_it() -> Res
             .register(&ServiceId::new(&format!("{}-{i:04}", "s".repeat(59)))?, details)?;
     }
     stage.publish("web-1", &[sample(1_000_000, 0, 5)]).await?;
-    let slow = follow_without_reading(&stage).await?;
+    let slow = without_reading(&stage, "/api/traffic/stream", &[]).await?;
     let reader = reqwest::get(stage.url("/api/traffic/stream?service=web-1")).await?;
     until_followers(&stage, 2).await?;
     let mut frames = reader.bytes_stream();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -46,6 +46,23 @@ pub(crate) async fn ask(
     let (head, body) = text.split_once("\r\n\r\n").with_context(|| format!("no head: {text}"))?;
     let status = head.split(' ').nth(1).context("no status")?.parse()?;
     Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+}
+
+/// Asks over a socket with hardly any room, and takes nothing of the answer.
+pub(crate) async fn without_reading(
+    stage: &Stage,
+    path: &str,
+    headers: &[&str],
+) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    let mut stream = socket.connect(stage.address).await?;
+    let mut head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n", stage.address);
+    for header in headers {
+        write!(head, "{header}\r\n")?;
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes()).await?;
+    Ok(stream)
 }
 
 impl Answer {

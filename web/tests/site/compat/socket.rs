@@ -8,18 +8,17 @@ use komandorr_collector::registry::{ADMIN, ServiceDetails};
 use komandorr_web::Config;
 use komandorr_wire::ServiceId;
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, time::timeout};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 use super::{UPDATE, is_time, post, report, stage};
-use crate::support::{PATIENCE, Stage, sample};
+use crate::{
+    raw::without_reading,
+    support::{PATIENCE, Stage, sample},
+};
 
 #[tokio::test]
 async fn the_socket_speaks_at_once_and_on_change_at_most_once_a_second() -> Result<()> {
@@ -120,19 +119,13 @@ async fn behind_a_login_the_socket_takes_a_cookie_basic_or_a_token_in_its_addres
     Ok(())
 }
 
-/// Opens the socket and takes nothing of what it says.
-async fn open_without_reading(stage: &Stage) -> Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_recv_buffer_size(4096)?;
-    let mut stream = socket.connect(stage.address).await?;
-    let head = format!(
-        "GET /api/traffic/ws HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        stage.address
-    );
-    stream.write_all(head.as_bytes()).await?;
-    Ok(stream)
-}
+/// What makes a request one for a socket.
+const UPGRADE: &[&str] = &[
+    "connection: upgrade",
+    "upgrade: websocket",
+    "sec-websocket-version: 13",
+    "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+];
 
 #[tokio::test]
 async fn a_reader_of_the_socket_that_takes_nothing_is_let_go_and_holds_up_nobody() -> Result<()> {
@@ -148,7 +141,7 @@ async fn a_reader_of_the_socket_that_takes_nothing_is_let_go_and_holds_up_nobody
     let report = [sample(1_000_000, 0, 5)];
     let reports = services.iter().map(|service| stage.publish(service.id.as_str(), &report));
     try_join_all(reports).await?;
-    let mut slow = open_without_reading(&stage).await?;
+    let mut slow = without_reading(&stage, "/api/traffic/ws", UPGRADE).await?;
     let (mut reader, _) = connect_async(format!("ws://{}/api/traffic/ws", stage.address)).await?;
     let mut bytes = 0;
     let mut speed = 1_000_000;
