@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why a text is not a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is no {kind}: write {examples}")]
+#[error("{text:?} is no {kind}: write {examples}")]
 pub struct InvalidQuantity {
     text: String,
     kind: &'static str,
