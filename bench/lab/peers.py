@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import goals
 import stage
 from stage import Program, free_port, number, say
 
@@ -124,20 +125,9 @@ def relay_table(lines):
     return stage.table([*head, "CPU us each", "peak MB", "PUBACK p99 ms"], rows)
 
 
-def verdict(what, ours, theirs, times):
+def verdict(rows, what, ours, theirs, times):
     """Whether we come up to a goal that is set by another program."""
-    met = "met" if ours >= times * theirs else "**missed**"
-    return f"{what}: {ours / max(theirs, 1):.2f} times, goal {times}: {met}"
-
-
-def relay_verdict(lines):
-    theirs, ours = (found["delivered_per_second"] for _, found in lines[2:])
-    return verdict("To one subscriber beside flat-out publishers, against mosquitto", ours, theirs, 1) + "\n"
-
-
-def databases_verdict(lines):
-    ours, victoria = (lines[at][1]["samples_per_second"] for at in (0, 2))
-    return verdict("Rows a second, against VictoriaMetrics", ours, victoria, 3) + "\n"
+    goals.goal(rows, what, f"{ours / max(theirs, 1):.2f} times", f"{times} times", ours >= times * theirs)
 
 
 def databases(komandorr, bench, seconds):
@@ -187,10 +177,14 @@ def side_by_side(komandorr, bench, seconds):
     """All of it, as text."""
     relayed = relay(komandorr, bench, seconds)
     stored = databases(komandorr, bench, seconds)
+    verdicts = []
+    theirs, ours = (found["delivered_per_second"] for _, found in relayed[2:])
+    verdict(verdicts, "to one subscriber beside flat-out publishers, against mosquitto", ours, theirs, 1)
+    ours, theirs = (stored[at][1]["samples_per_second"] for at in (0, 2))
+    verdict(verdicts, "rows a second as it comes, against VictoriaMetrics", ours, theirs, 3)
     return "\n".join([
         relay_table(relayed),
-        relay_verdict(relayed),
         databases_table(stored),
-        databases_verdict(stored),
+        goals.table(verdicts),
         versions(),
     ])

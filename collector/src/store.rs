@@ -149,6 +149,11 @@ pub(crate) fn instant(ms: i64) -> String {
     format!("make_timestamp_ms({ms})::TIMESTAMP_MS")
 }
 
+/// Numbers as the inside of an SQL list.
+pub(crate) fn list(numbers: &[impl ToString]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Turns DuckDB's words into what a person can act on.
 fn explain(path: &Path, error: &duckdb::Error) -> OpenError {
     let path = path.to_owned();

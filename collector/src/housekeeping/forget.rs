@@ -6,7 +6,11 @@ use duckdb::Connection;
 use jiff::Timestamp;
 
 use super::transact;
-use crate::{Config, level::Level, store::instant};
+use crate::{
+    Config,
+    level::Level,
+    store::{instant, list},
+};
 
 /// Samples above the setting that may gather before they are removed, in
 /// percent: removing rewrites, so not for every row.
@@ -48,7 +52,7 @@ fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
     }
     // By number, so that what is sorted by service is not read for others; and
     // asked again, as a number may belong to a service that was just registered.
-    let gone = gone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let gone = list(gone);
     let gone =
         format!("service_no IN ({gone}) AND service_no NOT IN (SELECT service_no FROM service)");
     for level in Level::ALL {

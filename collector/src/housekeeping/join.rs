@@ -88,7 +88,7 @@ fn ranges_inside(connection: &Connection) -> duckdb::Result<()> {
 /// Joins what came for each interface in the last hours.
 pub(super) fn new_interfaces(connection: &Connection) -> duckdb::Result<()> {
     let now_ms = Timestamp::now().as_millisecond();
-    interfaces(connection, now_ms - 2 * HOUR_MS, now_ms + PAST_MS)
+    interfaces(connection, now_ms - 2 * HOUR_MS, now_ms + 2 * HOUR_MS)
 }
 
 /// Joins hours for which late samples came: one part of the past, counted back

@@ -131,6 +131,21 @@ impl Pool {
         Ok(answer?)
     }
 
+    /// Runs questions that see the same store, whatever housekeeping joins
+    /// meanwhile.
+    pub(super) async fn view<T: Send + 'static>(
+        &self,
+        questions: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.run(|connection| {
+            let view = connection.unchecked_transaction()?;
+            let answer = questions(&view)?;
+            view.commit()?;
+            Ok(answer)
+        })
+        .await
+    }
+
     /// The stored samples of some services in a range, as points.
     pub(super) async fn samples(
         &self,
@@ -200,14 +215,11 @@ impl Pool {
         };
         let hour = first(include_str!("../sql/first_hour.sql"), Level::Hour);
         let minutes = first(include_str!("../sql/first_minutes.sql"), Level::FiveMinutes);
-        self.run(move |connection| {
-            // Parts may be joined between the two questions.
-            let view = connection.unchecked_transaction()?;
-            let hour_ms: Option<i64> = view.query_row(&hour, [], |row| row.get(0))?;
+        self.view(move |connection| {
+            let hour_ms: Option<i64> = connection.query_row(&hour, [], |row| row.get(0))?;
             let Some(hour_ms) = hour_ms else { return Ok(None) };
             let minutes = between(&minutes, hour_ms, hour_ms.saturating_add(HOUR_MS));
-            let minutes_ms: Option<i64> = view.query_row(&minutes, [], |row| row.get(0))?;
-            view.commit()?;
+            let minutes_ms: Option<i64> = connection.query_row(&minutes, [], |row| row.get(0))?;
             Ok(Some(minutes_ms.unwrap_or(hour_ms)))
         })
         .await

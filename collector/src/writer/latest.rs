@@ -11,6 +11,9 @@ type Age = (i64, Option<u64>, usize);
 /// `keep` samples of a service are kept, so others of the same batch would only
 /// be written to be forgotten.
 pub(super) fn latest(rows: &[Row], keep: usize) -> Vec<&Row> {
+    if rows.len() <= keep {
+        return rows.iter().collect();
+    }
     let mut counts: HashMap<i32, usize> = HashMap::new();
     for row in rows {
         *counts.entry(row.service_no).or_default() += 1;

@@ -3,7 +3,10 @@
 use duckdb::Connection;
 
 use super::{BucketRow, Pool, Range, ReadError, columns, within};
-use crate::{level::Level, store::instant};
+use crate::{
+    level::Level,
+    store::{instant, list},
+};
 
 /// So many services are asked for one by one.
 const FEW: usize = 16;
@@ -38,8 +41,7 @@ impl Which {
 
     /// As the inside of an SQL list.
     pub(super) fn list(&self) -> String {
-        let numbers = self.numbers().iter().map(ToString::to_string);
-        numbers.collect::<Vec<_>>().join(", ")
+        list(self.numbers())
     }
 
     /// The same as several lists, none of which makes DuckDB read more than it
@@ -71,7 +73,7 @@ impl Pool {
         if services.is_empty() {
             return Ok(Vec::new());
         }
-        self.run(move |connection| {
+        self.view(move |connection| {
             let rows = match (&services, grouping) {
                 (Which::All(_), Grouping::Sum) => fleet(connection, range, level)?,
                 (_, Grouping::Sum) => summed(connection, range, &level.source(), &services.list())?,
@@ -93,33 +95,26 @@ fn each(
     services: &Which,
 ) -> duckdb::Result<Vec<BucketRow>> {
     let sql = include_str!("../../sql/buckets.sql").replace("{source}", &level.source());
-    // Housekeeping may join parts meanwhile: all questions see the same store.
-    let view = connection.unchecked_transaction()?;
     let mut rows = Vec::new();
     for list in services.lists() {
-        rows.append(&mut select(&view, &sql.replace("{services}", &list), range)?);
+        rows.append(&mut select(connection, &sql.replace("{services}", &list), range)?);
     }
-    view.commit()?;
     Ok(rows)
 }
 
 /// The sums of all services: those that are kept, but for buckets to which
 /// parts came since; these are summed anew.
 fn fleet(connection: &Connection, range: Range, level: Level) -> duckdb::Result<Vec<BucketRow>> {
-    // Housekeeping may join parts meanwhile: both questions see the same store.
-    let view = connection.unchecked_transaction()?;
-    let touched = touched(&view, range, level)?;
+    let touched = touched(connection, range, level)?;
     let sql = include_str!("../../sql/fleet.sql").replace("{fleet}", level.fleet());
-    let mut rows = select(&view, &sql, range)?;
+    let mut rows = select(connection, &sql, range)?;
     if !touched.is_empty() {
         rows.retain(|row| touched.binary_search(&row.start_ms).is_err());
         // By name: a condition that DuckDB must work out first reads every block.
-        let buckets = touched.iter().map(|&ms| instant(ms));
-        let buckets = buckets.collect::<Vec<_>>().join(", ");
+        let buckets = list(&touched.iter().map(|&ms| instant(ms)).collect::<Vec<_>>());
         let source = format!("FROM ({}) WHERE bucket IN ({buckets})", level.source());
-        rows.extend(summed(&view, range, &source, "SELECT service_no FROM service")?);
+        rows.extend(summed(connection, range, &source, "SELECT service_no FROM service")?);
     }
-    view.commit()?;
     Ok(rows)
 }
 
