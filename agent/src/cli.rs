@@ -53,7 +53,7 @@ pub struct Options {
     #[arg(long, env = "KOMANDORR_SERVICE", global = true, value_name = "ID")]
     pub service: Option<String>,
     /// The service's token
-    #[arg(long, env = "KOMANDORR_TOKEN", global = true, hide_env_values = true, value_parser = secret, value_name = "TOKEN", conflicts_with = "token_file")]
+    #[arg(long, env = "KOMANDORR_TOKEN", global = true, hide_env_values = true, value_parser = secret, value_name = "TOKEN")]
     pub token: Option<Secret>,
     /// File that holds the token; read at every connect
     #[arg(long, env = "KOMANDORR_TOKEN_FILE", global = true, value_name = "FILE")]

@@ -5,6 +5,7 @@ mod handshake;
 mod inbound;
 mod io;
 mod outbound;
+mod pace;
 mod retained;
 mod session;
 

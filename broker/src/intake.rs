@@ -252,7 +252,11 @@ impl Window {
 
     /// The next PUBACK that is due.
     pub(crate) fn due(&mut self) -> Option<Due> {
-        let owed = *self.owed.front()?;
+        let Some(&owed) = self.owed.front() else {
+            // Of messages without a PUBACK nobody asks.
+            self.slot.refused.lock().clear();
+            return None;
+        };
         // In this order: a later delivery may have been settled after an
         // earlier one was dropped, and must not acknowledge that one too.
         let done = self.slot.done.load(Acquire);

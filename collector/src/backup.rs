@@ -112,8 +112,10 @@ fn copy(connection: &Connection, path: &Path) -> duckdb::Result<()> {
     connection.execute_batch(&format!(
         "ATTACH '{quoted}' AS komandorr_backup (STORAGE_VERSION '{STORAGE_VERSION}')"
     ))?;
+    // Forced, it waits for whoever looks at the list of tables, which begins a
+    // transaction in every attached database; otherwise it would be refused.
     let copied = connection.execute_batch(&format!(
-        "COPY FROM DATABASE \"{name}\" TO komandorr_backup; CHECKPOINT komandorr_backup;"
+        "COPY FROM DATABASE \"{name}\" TO komandorr_backup; FORCE CHECKPOINT komandorr_backup;"
     ));
     let detached = connection.execute_batch("DETACH komandorr_backup");
     copied.and(detached)

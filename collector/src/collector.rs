@@ -15,7 +15,7 @@ use crate::{
     batch::Batcher,
     housekeeping::Housekeeper,
     restore::restore,
-    store::{Database, one_line},
+    store::{Database, explain},
     writer::Writer,
 };
 
@@ -36,10 +36,7 @@ impl Collector {
     /// Days and months are cut in `zone`.
     pub fn open(config: Config, zone: TimeZone) -> Result<Self, OpenError> {
         let database = Database::open(&config.path)?;
-        let failed = |error: duckdb::Error| OpenError::Failed {
-            path: config.path.clone(),
-            reason: one_line(&error),
-        };
+        let failed = |error: duckdb::Error| explain(&config.path, &error);
         let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));

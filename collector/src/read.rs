@@ -222,7 +222,8 @@ impl Reader {
     }
 
     /// Rows from which local hours and days can be cut: hours, or five minutes
-    /// where the zone is not whole hours from UTC.
+    /// where the zone is not whole hours from UTC. Where these are not kept any
+    /// more, hours again: each counts as a whole where it begins.
     async fn local_rows(
         &self,
         scope: &Scope,
@@ -234,7 +235,8 @@ impl Reader {
         let range = Range { from: first.0, to: last.1 };
         let whole_hours = |at: &Timestamp| at.as_millisecond() % HOUR_MS == 0;
         let hours = periods.iter().all(|(start, end)| whole_hours(start) && whole_hours(end));
-        let level = if hours { Level::Hour } else { Level::FiveMinutes };
+        let exact = !hours && self.keeps_five_minutes(range);
+        let level = if exact { Level::FiveMinutes } else { Level::Hour };
         let services = self.services(scope)?;
         let (which, grouping) = (which(scope, &services), Grouping::of(&services));
         self.pool.buckets(which, range, level, grouping).await

@@ -14,7 +14,7 @@ use std::{
 
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 pub use credential::{Credential, Role, Token};
@@ -99,6 +99,8 @@ pub struct Registry {
     password: Password,
     /// By the hash of the cookie's token.
     sessions: RwLock<HashMap<String, Session>>,
+    /// When services were removed, Unix milliseconds.
+    removed: Mutex<HashMap<ServiceId, i64>>,
     version: watch::Sender<u64>,
     revoked: OnceLock<Revoked>,
 }
@@ -129,6 +131,7 @@ impl Registry {
             credentials: RwLock::new(credentials),
             password,
             sessions: RwLock::new(by_hash),
+            removed: Mutex::default(),
             version: watch::Sender::new(0),
             revoked: OnceLock::new(),
         })
@@ -203,6 +206,12 @@ impl Registry {
         }
     }
 
+    /// Whether an unknown service was removed at or after a moment, Unix
+    /// milliseconds: what came before that goes with it.
+    pub(crate) fn is_removed_since(&self, id: &ServiceId, ms: i64) -> bool {
+        !self.knows(id) && self.removed.lock().get(id).is_some_and(|removed| *removed >= ms)
+    }
+
     /// Registers a service without a credential.
     pub fn register(
         &self,
@@ -266,6 +275,7 @@ impl Registry {
         let connection = self.connection.lock()?;
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
         persist::remove(&connection, old.number)?;
+        self.removed.lock().insert(id.clone(), Timestamp::now().as_millisecond());
         self.services.write().remove(id);
         self.drop_credentials(|known| known.service_no == Some(old.number));
         self.changed();

@@ -4,11 +4,13 @@
 mod append;
 mod latest;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
-
-use komandorr_wire::{
-    DecodeError, Delivery, Message, Outcome, Sample, ServiceId, Settle, decode_into,
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
 };
+
+use komandorr_wire::{Delivery, Message, Outcome, Sample, ServiceId, Settle, decode_into};
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep_until, timeout},
@@ -34,6 +36,9 @@ const ENOUGH_MESSAGES: usize = 400;
 const MANY_DELIVERIES: usize = 2_000;
 /// Most samples of one commit: bounds its memory and its time.
 const MAX_ROWS: usize = 30_000;
+/// Most five minutes of services that one commit adds to: a sample of a month
+/// has nine thousand of them.
+const MAX_VOLUMES: usize = 100_000;
 /// Pauses between two tries of a commit that fails.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(5);
@@ -52,23 +57,29 @@ pub(crate) struct Writer {
     pub(crate) committed: Arc<Notify>,
 }
 
-/// The number of a payload's service and of its samples, or why it is refused.
-type Decoded = Result<(i32, usize), DecodeError>;
-
-/// A delivery's samples and what becomes of its messages; kept from one
-/// delivery to the next, so that only the first ones allocate.
-#[derive(Default)]
+/// A delivery with what becomes of its first messages: of those that are in a
+/// batch already.
 struct Opened {
-    samples: Vec<Sample>,
-    messages: Vec<Decoded>,
-    /// The service of the last message: the next one is mostly of the same.
-    service: Option<(ServiceId, i32)>,
+    messages: Vec<Message>,
+    outcomes: Vec<Outcome>,
+    settle: Arc<dyn Settle>,
 }
 
-/// The messages of one delivery, as they will be settled.
-struct Receipt {
-    settle: Arc<dyn Settle>,
-    outcomes: Vec<Outcome>,
+/// What one commit stores, and what it settles.
+#[derive(Default)]
+struct Taken {
+    batch: Batch,
+    receipts: Vec<Opened>,
+    /// Why the next message could not be taken: its service is not registered.
+    trouble: Option<RegistryError>,
+}
+
+/// Kept from one message to the next.
+#[derive(Default)]
+struct Scratch {
+    samples: Vec<Sample>,
+    /// The service of the last message: the next one is mostly of the same.
+    service: Option<(ServiceId, i32)>,
 }
 
 impl Writer {
@@ -95,24 +106,43 @@ impl Writer {
             }
             gather(&mut deliveries, &mut gathered, next_commit).await;
             self.welcome(&gathered);
-            let mut rest = gathered.drain(..).peekable();
-            while rest.peek().is_some() {
-                let (batch, receipts) = self.take(&mut rest);
-                if !self.commit(&batch, &stop).await {
-                    tracing::error!(
-                        messages = receipts.iter().map(|r| r.outcomes.len()).sum::<usize>(),
-                        "stopped while the database takes nothing: what waits is not acknowledged, its senders still have it"
-                    );
-                    return;
-                }
-                self.live.apply(&batch);
-                for receipt in receipts {
-                    receipt.settle.settle(&receipt.outcomes);
-                }
+            let waiting = gathered.drain(..).map(Opened::new).collect();
+            if !self.store(waiting, &stop).await {
+                tracing::error!(
+                    "stopped while the database takes nothing: what waits is not acknowledged, its senders still have it"
+                );
+                return;
             }
-            drop(rest);
             next_commit = Instant::now() + LINGER;
         }
+    }
+
+    /// Stores and settles deliveries in their order. `false` when told to stop
+    /// before the database took them.
+    async fn store(&mut self, mut waiting: VecDeque<Opened>, stop: &CancellationToken) -> bool {
+        let mut pause = RETRY_FIRST;
+        while !waiting.is_empty() {
+            let Taken { batch, receipts, trouble } = self.take(&mut waiting);
+            if !self.commit(&batch, stop).await {
+                return false;
+            }
+            self.live.apply(&batch);
+            for receipt in receipts {
+                receipt.settle.settle(&receipt.outcomes);
+            }
+            let Some(error) = trouble else {
+                pause = RETRY_FIRST;
+                continue;
+            };
+            self.say_failed(&error.to_string());
+            // Asked for nothing but the connection, which a loss takes back.
+            drop(self.lane.with(|connection| connection.execute_batch("SELECT 1")));
+            if timeout(pause, stop.cancelled()).await.is_ok() {
+                return false;
+            }
+            pause = (pause * 2).min(RETRY_LONGEST);
+        }
+        true
     }
 
     /// Registers together the services whose first valid samples these are.
@@ -127,6 +157,7 @@ impl Writer {
             }
             samples.clear();
             if !self.registry.knows(&message.service)
+                && !self.registry.is_removed_since(&message.service, message.arrived_ms)
                 && decode_into(&message.payload, &mut samples).is_ok()
             {
                 unknown.insert(&message.service);
@@ -139,53 +170,49 @@ impl Writer {
         }
     }
 
-    /// Decodes deliveries into one batch, up to a bound.
-    fn take(&mut self, rest: &mut impl Iterator<Item = Delivery>) -> (Batch, Vec<Receipt>) {
-        let (mut batch, mut receipts) = (Batch::default(), Vec::new());
-        let mut opened = Opened::default();
-        for delivery in rest {
-            if let Err(error) = self.open(&delivery.messages, &mut opened) {
-                // Dropped unsettled: its sender still has it and comes again.
-                tracing::error!(%error, "registering a service; its sample is not acknowledged");
-                continue;
-            }
-            let mut samples = opened.samples.drain(..);
-            let mut outcomes = Vec::with_capacity(delivery.messages.len());
-            for (message, decoded) in delivery.messages.iter().zip(opened.messages.drain(..)) {
-                outcomes.push(match decoded {
-                    Ok((number, count)) => {
-                        for sample in samples.by_ref().take(count) {
-                            self.batcher.add(&mut batch, number, sample, message.arrived_ms);
-                        }
-                        Outcome::Stored
+    /// Decodes deliveries into one batch, up to a bound; the rest, and where
+    /// need be the rest of a delivery, stays.
+    fn take(&mut self, waiting: &mut VecDeque<Opened>) -> Taken {
+        let mut taken = Taken::default();
+        let mut scratch = Scratch::default();
+        while let Some(delivery) = waiting.front_mut() {
+            while let Some(message) = delivery.messages.get(delivery.outcomes.len()) {
+                if taken.batch.rows.len() >= MAX_ROWS || taken.batch.volumes.len() >= MAX_VOLUMES {
+                    return taken;
+                }
+                match self.open(message, &mut scratch, &mut taken.batch) {
+                    Ok(outcome) => delivery.outcomes.push(outcome),
+                    Err(error) => {
+                        taken.trouble = Some(error);
+                        return taken;
                     }
-                    Err(error) => Outcome::Refused(error),
-                });
+                }
             }
-            drop(samples);
-            receipts.push(Receipt { settle: delivery.settle, outcomes });
-            if batch.rows.len() >= MAX_ROWS {
-                break;
-            }
+            taken.receipts.extend(waiting.pop_front());
         }
-        (batch, receipts)
+        taken
     }
 
-    /// Decodes a delivery. A service is registered by its first valid sample.
-    fn open(&self, messages: &[Message], opened: &mut Opened) -> Result<(), RegistryError> {
-        opened.samples.clear();
-        opened.messages.clear();
-        for message in messages {
-            let decoded = match decode_into(&message.payload, &mut opened.samples) {
-                Ok(count) => Ok((opened.number(&self.registry, &message.service)?, count)),
-                Err(error) => {
-                    self.stats.refused(message, &error);
-                    Err(error)
-                }
-            };
-            opened.messages.push(decoded);
+    /// Adds a message's samples to a batch. A service is registered by its
+    /// first valid sample; one that was removed after the message had come is
+    /// not registered anew by it.
+    fn open(
+        &mut self,
+        message: &Message,
+        scratch: &mut Scratch,
+        batch: &mut Batch,
+    ) -> Result<Outcome, RegistryError> {
+        scratch.samples.clear();
+        if let Err(error) = decode_into(&message.payload, &mut scratch.samples) {
+            self.stats.refused(message, &error);
+            return Ok(Outcome::Refused(error));
         }
-        Ok(())
+        if let Some(number) = scratch.number(&self.registry, message)? {
+            for sample in scratch.samples.drain(..) {
+                self.batcher.add(batch, number, sample, message.arrived_ms);
+            }
+        }
+        Ok(Outcome::Stored)
     }
 
     /// Commits a batch, as often as it takes: what is not stored is not
@@ -216,10 +243,7 @@ impl Writer {
                 }
                 Err(error) => {
                     doubt |= is_lost(&error);
-                    let reason = one_line(&error);
-                    if self.stats.failed(&reason) {
-                        tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");
-                    }
+                    self.say_failed(&one_line(&error));
                 }
             }
             if timeout(pause, stop.cancelled()).await.is_ok() {
@@ -228,18 +252,39 @@ impl Writer {
             pause = (pause * 2).min(RETRY_LONGEST);
         }
     }
+
+    fn say_failed(&self, reason: &str) {
+        if self.stats.failed(reason) {
+            tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");
+        }
+    }
 }
 
 impl Opened {
-    fn number(&mut self, registry: &Registry, service: &ServiceId) -> Result<i32, RegistryError> {
+    fn new(Delivery { messages, settle }: Delivery) -> Self {
+        Self { outcomes: Vec::with_capacity(messages.len()), messages, settle }
+    }
+}
+
+impl Scratch {
+    /// The number of a message's service; `None`: it is removed since.
+    fn number(
+        &mut self,
+        registry: &Registry,
+        message: &Message,
+    ) -> Result<Option<i32>, RegistryError> {
+        let service = &message.service;
         if let Some((known, number)) = &self.service
             && known == service
         {
-            return Ok(*number);
+            return Ok(Some(*number));
+        }
+        if registry.is_removed_since(service, message.arrived_ms) {
+            return Ok(None);
         }
         let number = registry.ensure(service)?;
         self.service = Some((service.clone(), number));
-        Ok(number)
+        Ok(Some(number))
     }
 }
 

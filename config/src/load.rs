@@ -1,12 +1,13 @@
 //! Loads settings of any type: default < file < environment < flag.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+mod layer;
 
-use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+use std::path::{Path, PathBuf};
+
+use config::{Config, ConfigError, File, FileFormat};
 use serde::de::DeserializeOwned;
+
+use layer::{Layer, known_keys};
 
 /// Every setting with its default and its meaning, all commented out: what
 /// `komandorr --print-config` prints.
@@ -14,12 +15,6 @@ pub const DEFAULT_FILE: &str = include_str!("../komandorr.toml");
 
 /// The file that is read from the working folder when none is named.
 pub const FILE_NAME: &str = "komandorr.toml";
-
-/// How errors call the place where flags stand.
-const COMMAND_LINE: &str = "the command line";
-
-/// What every environment variable of a setting begins with.
-const PREFIX: &str = "KOMANDORR_";
 
 /// Why settings could not be loaded; one line that names where.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +30,14 @@ pub enum LoadError {
     /// No TOML, an unknown key, a wrong type, an impossible value.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl LoadError {
+    /// Names of keys and variables may hold anything; the message stays one line.
+    fn invalid(message: &str) -> Self {
+        let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+        Self::Invalid(message.chars().map(plain).collect())
+    }
 }
 
 /// Where settings come from, beside their types' defaults.
@@ -82,7 +85,7 @@ fn placed(error: &ConfigError, origin: impl Fn(&str) -> String) -> LoadError {
         ConfigError::At { key: Some(key), .. } | ConfigError::Type { key: Some(key), .. } => key,
         _ => "",
     };
-    LoadError::Invalid(match error {
+    LoadError::invalid(&match error {
         ConfigError::At { error, .. } => format!("{}: `{key}`: {error}", origin(key)),
         ConfigError::Type { unexpected, expected, .. } => {
             format!("{}: `{key}`: {unexpected} where {expected} is expected", origin(key))
@@ -111,123 +114,7 @@ fn check_toml(name: &str, text: &str) -> Result<(), LoadError> {
     let mut lines = shown.lines().map(str::trim).filter(|line| !line.is_empty());
     let place = lines.next().unwrap_or_default().trim_start_matches("TOML parse error ");
     let cause = lines.next_back().unwrap_or_default();
-    Err(LoadError::Invalid(format!("{name} is not valid TOML {place}: {cause}")))
-}
-
-/// The keys of the default file, as `section.key`.
-fn known_keys() -> BTreeSet<String> {
-    let mut section = String::new();
-    let mut keys = BTreeSet::new();
-    for line in DEFAULT_FILE.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            name.clone_into(&mut section);
-        } else if let Some((key, _)) = line.strip_prefix("#").and_then(|l| l.split_once(" = "))
-            && !key.contains(' ')
-        {
-            keys.insert(format!("{section}.{key}"));
-        }
-    }
-    keys
-}
-
-/// Values with the place that they came from, so that errors can name it.
-#[derive(Debug, Clone)]
-struct Layer(Map<String, Value>);
-
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        Ok(self.0.clone())
-    }
-}
-
-impl Layer {
-    /// Each key with the place that its value came from.
-    fn origins(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.clone(), value.origin().unwrap_or(COMMAND_LINE).to_owned()))
-    }
-
-    fn of_file(name: &str, text: &str) -> Result<Self, LoadError> {
-        let parsed = Config::builder()
-            .add_source(File::from_str(text, FileFormat::Toml))
-            .build()
-            .and_then(Config::try_deserialize::<Map<String, Value>>)
-            .map_err(|error| placed(&error, |_| name.to_owned()))?;
-        let origin = name.to_owned();
-        Ok(Self(parsed.into_iter().map(|(key, value)| (key, marked(value, &origin))).collect()))
-    }
-
-    fn of_environment(
-        all: &[(String, String)],
-        keys: &BTreeSet<String>,
-    ) -> Result<Self, LoadError> {
-        let variable = |key: &str| format!("{PREFIX}{}", key.replace('.', "_").to_uppercase());
-        let sections: BTreeSet<String> =
-            keys.iter().filter_map(|key| Some(key.split_once('.')?.0.to_uppercase())).collect();
-        let mut values = Map::new();
-        for (name, text) in all {
-            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-            if let Some(key) = keys.iter().find(|key| variable(key) == *name) {
-                values.insert(key.clone(), text_value(text, &format!("the variable {name}")));
-            } else if let Some((section, _)) = rest.split_once('_')
-                && sections.contains(section)
-            {
-                let prefix = format!("{PREFIX}{section}_");
-                let allowed: Vec<_> = keys
-                    .iter()
-                    .map(|key| variable(key))
-                    .filter(|v| v.starts_with(&prefix))
-                    .collect();
-                return Err(LoadError::Invalid(format!(
-                    "the environment variable {name} is no setting: known are {}",
-                    allowed.join(", ")
-                )));
-            }
-        }
-        Ok(Self(values))
-    }
-
-    fn of_flags(flags: &[(String, String)], keys: &BTreeSet<String>) -> Result<Self, LoadError> {
-        if let Some((key, _)) = flags.iter().find(|(key, _)| !keys.contains(key)) {
-            let known: Vec<_> = keys.iter().map(String::as_str).collect();
-            return Err(LoadError::Invalid(format!(
-                "{COMMAND_LINE}: \"{key}\" is no setting: known are {}",
-                known.join(", ")
-            )));
-        }
-        let value = |text| text_value(text, COMMAND_LINE);
-        Ok(Self(flags.iter().map(|(key, text)| (key.clone(), value(text))).collect()))
-    }
-}
-
-/// A value that came as text. Whole numbers and truth values become such, so
-/// that a wrong type is named as one; `007` stays a text, which may be a password.
-fn text_value(text: &str, origin: &str) -> Value {
-    let kind = match (text.parse::<i64>(), text.parse::<bool>()) {
-        (Ok(number), _) if number.to_string() == text => ValueKind::I64(number),
-        (_, Ok(truth)) => ValueKind::Boolean(truth),
-        _ => ValueKind::String(text.to_owned()),
-    };
-    Value::new(Some(&origin.to_owned()), kind)
-}
-
-/// The same value, with every part of it marked as coming from `origin`.
-fn marked(value: Value, origin: &String) -> Value {
-    let kind = match value.kind {
-        ValueKind::Table(table) => ValueKind::Table(
-            table.into_iter().map(|(key, value)| (key, marked(value, origin))).collect(),
-        ),
-        ValueKind::Array(list) => {
-            ValueKind::Array(list.into_iter().map(|value| marked(value, origin)).collect())
-        }
-        plain => plain,
-    };
-    Value::new(Some(origin), kind)
+    Err(LoadError::invalid(&format!("{name} is not valid TOML {place}: {cause}")))
 }
 
 #[cfg(test)]
@@ -305,6 +192,18 @@ mod tests {
         assert!(toml.contains("komandorr.toml is not valid TOML at line 1"), "{toml}");
         for error in [unknown, kind, value, toml] {
             assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_with_a_line_break_is_refused_in_one_line() {
+        let key = with_file("[storage]\n\"a\\nb\" = 1").unwrap_err();
+        let section = with_file("[\"a\\r\\nb\"]\nlisten = 1").unwrap_err();
+        let value = with_file("[storage]\nsamples_per_service = \"\\n\\u001b[2J\"").unwrap_err();
+        let variable = with_variable("KOMANDORR_HTTP_\nLISTEN", "x").unwrap_err();
+        for error in [key, section, value, variable] {
+            assert!(!error.contains(char::is_control), "{error:?}");
+            assert!(error.contains("komandorr.toml") || error.contains("KOMANDORR"), "{error}");
         }
     }
 

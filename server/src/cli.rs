@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use komandorr_config::Sources;
@@ -47,6 +47,9 @@ pub(crate) enum Command {
     },
 }
 
+/// The settings of a server that is installed as a package, or by the unit.
+const INSTALLED_FILE: &str = "/etc/komandorr/komandorr.toml";
+
 impl Cli {
     /// Loads the settings from everywhere.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
@@ -54,10 +57,20 @@ impl Cli {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
             .collect();
-        let sources = Sources { file: self.config.clone(), environment, flags: self.set.clone() };
+        let file = self.config.clone().or_else(|| self.installed_file());
+        let sources = Sources { file, environment, flags: self.set.clone() };
         let settings: Settings = komandorr_config::load(&sources)?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// A command of the operator means the installed server, unless there are
+    /// settings in the working folder.
+    fn installed_file(&self) -> Option<PathBuf> {
+        let command = matches!(self.command, Some(Command::Operator(_)));
+        let here = Path::new(komandorr_config::FILE_NAME).exists();
+        let file = PathBuf::from(INSTALLED_FILE);
+        (command && !here && file.exists()).then_some(file)
     }
 }
 

@@ -5,7 +5,7 @@ mod day_curve;
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     time::Duration,
 };
@@ -34,8 +34,7 @@ pub(crate) async fn demo(mut settings: Settings, simulated: u16) -> anyhow::Resu
         .prefix("komandorr-demo-")
         .tempdir()
         .context("cannot make a temporary folder for the demo")?;
-    // The way in is printed for people on this machine.
-    (settings.http.tls_cert, settings.http.tls_key) = Default::default();
+    for_this_machine_alone(&mut settings);
     settings.storage.path = folder.path().join("komandorr.duckdb");
     let tcp = bind_or_free(settings.mqtt.listen, "mqtt.listen").await?;
     let mqtt = tcp.local_addr()?;
@@ -66,6 +65,20 @@ pub(crate) async fn demo(mut settings: Settings, simulated: u16) -> anyhow::Resu
         ended
     })
     .await
+}
+
+/// Whatever the settings of a real server say, the demonstration is open to
+/// people on this machine and to nobody else, and touches nothing of that server.
+fn for_this_machine_alone(settings: &mut Settings) {
+    for address in [&mut settings.http.listen, &mut settings.mqtt.listen] {
+        if !address.ip().is_loopback() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+    }
+    (settings.http.tls_cert, settings.http.tls_key) = Default::default();
+    settings.http.trusted_proxies = Default::default();
+    settings.access = Default::default();
+    settings.admin = Default::default();
 }
 
 fn announce(http: SocketAddr, mqtt: SocketAddr, simulated: u16) -> io::Result<()> {
@@ -125,5 +138,22 @@ fn host_name() -> String {
     match name.trim() {
         "" | "(none)" => "this-machine".to_owned(),
         name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_of_a_real_server_do_not_open_the_demonstration() {
+        let mut settings = Settings::default();
+        settings.http.listen = "0.0.0.0:3000".parse().unwrap();
+        settings.mqtt.listen = "[::]:1883".parse().unwrap();
+        settings.access.trust_loopback = false;
+        for_this_machine_alone(&mut settings);
+        assert_eq!(settings.http.listen.to_string(), "127.0.0.1:3000");
+        assert_eq!(settings.mqtt.listen.to_string(), "127.0.0.1:1883");
+        assert_eq!(settings.access, Settings::default().access);
     }
 }

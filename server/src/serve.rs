@@ -126,7 +126,7 @@ impl Server {
                 let source = source.clone();
                 Arc::new(move || source.figures())
             },
-            agent_url: source.agent_url(http),
+            agent_doors: source.agent_doors(),
         };
         if let Some(tls) = listeners.http_tls {
             let stop = stops.site.clone();

@@ -1,12 +1,16 @@
 //! Where samples come from: the embedded broker, or another one whose client
 //! the server is.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use komandorr_broker::{Broker, Door, Tls, Transport};
 use komandorr_collector::{BrokerUrl, Herald, Intake, Registry};
-use komandorr_web::{Family, MqttDoor};
+use komandorr_web::{AgentDoors, Family, MqttDoor};
 use komandorr_wire::{Delivery, ServiceId};
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +50,7 @@ impl Mqtt {
 /// What feeds the collector, started.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    Embedded { broker: Broker, address: SocketAddr },
+    Embedded { broker: Broker, address: SocketAddr, tls: Option<SocketAddr> },
     Other { intake: Intake, herald: Herald },
 }
 
@@ -110,14 +114,17 @@ impl Source {
             serving.serve_tcp(tcp, tcp_door).await;
             Ok(())
         }));
+        let mut tls_address = None;
         if let Some((listener, tls)) = tls {
-            let (serving, door) = (broker.clone(), door(listener.local_addr()?));
+            let address = listener.local_addr()?;
+            tls_address = Some(address);
+            let (serving, door) = (broker.clone(), door(address));
             roles.spawn(role("TLS listener", async move {
                 serving.serve_tls(listener, door, tls).await;
                 Ok(())
             }));
         }
-        Ok(Self::Embedded { broker, address })
+        Ok(Self::Embedded { broker, address, tls: tls_address })
     }
 
     /// Host and port of the broker.
@@ -128,20 +135,22 @@ impl Source {
         }
     }
 
-    /// Where agents publish to; empty: where the site is, through its port.
-    /// `site`: the site's own listener.
-    pub(crate) fn agent_url(&self, site: SocketAddr) -> String {
-        match self {
-            Self::Other { intake, .. } => intake.url().to_string(),
-            // An address that leads nowhere from elsewhere, or only here.
-            Self::Embedded { address, .. }
-                if address.ip().is_unspecified()
-                    || (address.ip().is_loopback() && !site.ip().is_loopback()) =>
-            {
-                String::new()
-            }
-            Self::Embedded { address, .. } => format!("mqtt://{address}"),
-        }
+    /// Where agents reach the broker.
+    pub(crate) fn agent_doors(&self) -> AgentDoors {
+        let (address, tls) = match self {
+            Self::Other { intake, .. } => return AgentDoors::Other(intake.url().to_string()),
+            Self::Embedded { address, tls, .. } => (*address, *tls),
+        };
+        let url = |address: SocketAddr| format!("mqtt://{address}");
+        let ip = address.ip();
+        let here = match ip {
+            _ if !ip.is_unspecified() => address,
+            IpAddr::V4(_) => (Ipv4Addr::LOCALHOST, address.port()).into(),
+            IpAddr::V6(_) => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        };
+        let network = (!ip.is_unspecified() && !ip.is_loopback()).then(|| url(address));
+        let tls_port = tls.filter(|tls| !tls.ip().is_loopback()).map(|tls| tls.port());
+        AgentDoors::Own { here: url(here), network, tls_port }
     }
 
     /// The broker's door on the site's port, where the broker is ours.

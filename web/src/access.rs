@@ -16,6 +16,7 @@ use axum::{
     response::Response,
 };
 
+pub(crate) use identify::Pass;
 pub(crate) use names::{credential_name, new_password};
 pub(crate) use password::Checks;
 pub(crate) use row::Row;
@@ -37,7 +38,10 @@ pub struct Access {
 pub(crate) async fn admit(State(site): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match identify::visitor(&site, &parts).await {
-        Ok(Some(visitor)) => drop(parts.extensions.insert(visitor)),
+        Ok(Some(pass)) => {
+            drop(parts.extensions.insert(pass.visitor().clone()));
+            drop(parts.extensions.insert(pass));
+        }
         Ok(None) => {}
         Err(failure) => drop(parts.extensions.insert(row::Refused(failure))),
     }

@@ -101,6 +101,12 @@ impl Failure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
     }
 
+    /// The store cannot read what was asked for, however often it is.
+    pub(crate) fn damaged() -> Self {
+        let message = "a part of the database is damaged: this cannot be shown, what is live and other times still can; the server's log says what to do";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_damaged", message)
+    }
+
     /// What a bare status of axum's says.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
@@ -128,6 +134,10 @@ impl From<ReadError> for Failure {
             ReadError::Unknown(id) => Self::unknown_service(&id),
             ReadError::TooManyPoints(_) | ReadError::EmptyRange => {
                 Self::new(StatusCode::BAD_REQUEST, "invalid_range", error.to_string())
+            }
+            ReadError::Damaged { .. } => {
+                tracing::error!("{error}");
+                Self::damaged()
             }
             ReadError::Store(reason) => {
                 tracing::error!(reason, "the store did not answer");

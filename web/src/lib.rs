@@ -9,6 +9,7 @@ mod chart;
 mod compat;
 mod cookie;
 mod cors;
+mod doors;
 mod error;
 mod etag;
 mod headers;
@@ -40,6 +41,7 @@ use utoipa::ToSchema;
 pub use access::{Access, Needs};
 pub use api::metrics::MetricsConfig;
 pub use cors::Origins;
+pub use doors::AgentDoors;
 pub use mqtt::{ByteStream, MqttDoor};
 #[doc(hidden)]
 pub use params::fuzz as fuzz_query;
@@ -151,9 +153,8 @@ pub struct App {
     pub tls: Option<Arc<dyn TlsDoor>>,
     /// Figures of the server's other parts, for `/metrics`.
     pub figures: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
-    /// Address that agents on other hosts would be given, such as
-    /// `mqtt://127.0.0.1:1883`: stands in the ready-made commands. Empty: the site's own.
-    pub agent_url: String,
+    /// Where agents reach the broker, for ready-made commands.
+    pub agent_doors: AgentDoors,
 }
 
 impl fmt::Debug for App {

@@ -4,7 +4,6 @@
 use std::{future::Future, io, net::SocketAddr, pin::Pin};
 
 use axum::{
-    Extension,
     extract::{
         State, WebSocketUpgrade,
         ws::{Message, WebSocket, rejection::WebSocketUpgradeRejection},
@@ -42,7 +41,7 @@ pub trait MqttDoor: Send + Sync + 'static {
 /// `GET /mqtt`
 pub(crate) async fn upgrade(
     State(site): State<Shared>,
-    Extension(peer): Extension<Peer>,
+    peer: Peer,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let Some(door) = site.app.mqtt.clone() else {

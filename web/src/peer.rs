@@ -8,15 +8,15 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderName, request::Parts},
     middleware::Next,
     response::Response,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::site::Shared;
+use crate::{error::Failure, site::Shared};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -35,6 +35,14 @@ pub(crate) struct Peer {
     /// Whether it reached a trusted listener without a proxy in between, and
     /// is therefore on this machine.
     pub(crate) local: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        parts.extensions.get().copied().ok_or_else(Failure::internal)
+    }
 }
 
 /// The reverse proxies that are believed: addresses and networks.

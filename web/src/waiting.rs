@@ -15,11 +15,22 @@ use crate::error::Failure;
 /// years of a thousand services, takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The same for what copies or takes in the whole database.
+const LONG_PATIENCE: Duration = Duration::from_hours(1);
+
+fn patience(path: &str) -> Duration {
+    match path {
+        "/api/backup" | "/api/import/samples" => LONG_PATIENCE,
+        _ => PATIENCE,
+    }
+}
+
 /// Gives up on a handler that does not answer.
 pub(crate) async fn answer_in_time(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let Ok(answer) = tokio::time::timeout(PATIENCE, next.run(request)).await else {
-        tracing::error!(path, "no answer within {PATIENCE:?}: the database does not answer");
+    let patience = patience(&path);
+    let Ok(answer) = tokio::time::timeout(patience, next.run(request)).await else {
+        tracing::error!(path, "no answer within {patience:?}: the database does not answer");
         return Failure::store().into_response();
     };
     answer
@@ -32,10 +43,17 @@ mod tests {
 
     use super::*;
 
+    /// As long as the copy of a large database takes.
+    async fn copies() -> &'static str {
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        "there"
+    }
+
     async fn asked(path: &str) -> StatusCode {
         let router = Router::new()
             .route("/hangs", get(std::future::pending::<()>))
             .route("/answers", get(|| async { "here" }))
+            .route("/api/backup", get(copies))
             .layer(from_fn(answer_in_time));
         let request = Request::get(path).body(Body::empty()).unwrap();
         router.oneshot(request).await.unwrap().status()
@@ -45,5 +63,6 @@ mod tests {
     async fn an_answer_that_does_not_come_is_given_up() {
         assert_eq!(asked("/hangs").await, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(asked("/answers").await, StatusCode::OK);
+        assert_eq!(asked("/api/backup").await, StatusCode::OK);
     }
 }

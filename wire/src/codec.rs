@@ -32,6 +32,9 @@ pub enum DecodeError {
     /// An array without samples, or with too many.
     #[error("an array of {0} samples: 1 to 1000 are allowed")]
     Count(usize),
+    /// An array whose samples cover too much time together.
+    #[error("an array whose samples cover more than 1000 days together: send several")]
+    Covered,
     /// More bytes after the sample's end.
     #[error("{0} bytes after the end of the sample")]
     Trailing(usize),
@@ -48,12 +51,13 @@ impl DecodeError {
             Self::Version(_) => "unknown_version",
             Self::Invalid(_) => "out_of_bounds",
             Self::Count(_) => "sample_count",
+            Self::Covered => "covered_time",
             Self::Trailing(_) => "trailing_bytes",
         }
     }
 
     /// Every word that [`reason`](Self::reason) can give.
-    pub const REASONS: [&'static str; 8] = [
+    pub const REASONS: [&'static str; 9] = [
         "empty",
         "malformed",
         "not_a_sample",
@@ -61,6 +65,7 @@ impl DecodeError {
         "unknown_version",
         "out_of_bounds",
         "sample_count",
+        "covered_time",
         "trailing_bytes",
     ];
 }

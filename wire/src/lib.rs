@@ -13,7 +13,7 @@ pub use codec::{DecodeError, decode, decode_into, encode, encode_one};
 pub use delivery::{Delivery, Message, Outcome, Settle};
 pub use origin::{HTTP_AGENT, IMPORT_AGENT, Origin};
 pub use sample::{
-    AgentSeq, Interface, InvalidSample, MAX_INTERFACES, MAX_INTERVAL_MS, MAX_SAMPLES_PER_PAYLOAD,
-    MAX_TEXT, SCHEMA_VERSION, Sample,
+    AgentSeq, Interface, InvalidSample, MAX_COVERED_MS, MAX_INTERFACES, MAX_INTERVAL_MS,
+    MAX_SAMPLES_PER_PAYLOAD, MAX_TEXT, SCHEMA_VERSION, Sample,
 };
 pub use service::{InvalidServiceId, RESERVED, ServiceId};

@@ -6,6 +6,9 @@ pub const SCHEMA_VERSION: u64 = 1;
 pub const MAX_INTERVAL_MS: u64 = 2_678_400_000;
 /// Most samples that one payload may carry.
 pub const MAX_SAMPLES_PER_PAYLOAD: usize = 1000;
+/// Most time that the samples of one payload may cover together: 1000 days, in
+/// milliseconds. It is shared out among buckets of five minutes.
+pub const MAX_COVERED_MS: u64 = 86_400_000_000;
 /// Most interfaces that one sample may list. A host with thousands of
 /// containers has thousands of veth pairs; their sum still fits a packet.
 pub const MAX_INTERFACES: usize = 4096;

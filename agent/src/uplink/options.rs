@@ -113,15 +113,15 @@ impl Access {
         match &self.token {
             None => Ok(None),
             Some(Token::Value(token)) => Ok(Some(token.clone())),
-            Some(Token::File(path)) => read_token(path).map(Some),
+            Some(Token::File(path)) => read_token(path),
         }
     }
 }
 
-fn read_token(path: &PathBuf) -> anyhow::Result<Secret> {
+/// The token of a file; an empty one, as packages bring it, is none.
+fn read_token(path: &PathBuf) -> anyhow::Result<Option<Secret>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the token file {}", path.display()))?;
     let token = text.trim();
-    anyhow::ensure!(!token.is_empty(), "the token file {} is empty", path.display());
-    Ok(Secret::new(token))
+    Ok((!token.is_empty()).then(|| Secret::new(token)))
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use komandorr_wire::{
     Message, ServiceId,
     topic::{self, Topic},
@@ -35,6 +35,9 @@ use crate::{
 const BATCH_MESSAGES: usize = 1_000;
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// So many payloads of one length share an allocation.
+const SHARED: usize = 8;
+
 /// What became of a packet.
 enum Taken {
     Yes,
@@ -47,17 +50,40 @@ struct Arrival {
     now: Instant,
     unix_ms: i64,
     copies: Vec<Envelope>,
+    /// How much has been read, bytes: the payloads in it take no more.
+    input: usize,
+    /// Room for the payloads, which share it: one allocation and not one each.
+    payloads: BytesMut,
+}
+
+impl Arrival {
+    fn copy(&mut self, payload: &[u8]) -> Bytes {
+        if self.payloads.capacity() < payload.len() {
+            // Bounded by what the payload counts for: it may keep all of it.
+            let room = self.input.min(payload.len().saturating_mul(SHARED));
+            self.payloads = BytesMut::with_capacity(room);
+        }
+        self.payloads.extend_from_slice(payload);
+        self.payloads.split().freeze()
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Takes apart what has been read.
     pub(super) fn take_packets(&mut self) -> Result<(), End> {
+        self.more = false;
         if self.io.input.is_empty() {
             return Ok(());
         }
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let unix_ms = since_1970.map_or(0, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
-        let mut arrival = Arrival { now: Instant::now(), unix_ms, copies: Vec::new() };
+        let mut arrival = Arrival {
+            now: Instant::now(),
+            unix_ms,
+            copies: Vec::new(),
+            input: self.io.input.len(),
+            payloads: BytesMut::new(),
+        };
         // Taken out, so that packets can borrow from it while the session acts.
         let mut input = mem::take(&mut self.io.input);
         let mut used = 0;
@@ -77,10 +103,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         arrival: &mut Arrival,
     ) -> Result<(), End> {
         let limit = self.core.config.packet_limit();
-        while self.has_window()
-            && self.window.batched() < BATCH_MESSAGES
-            && self.window.batched_bytes() < BATCH_BYTES
-        {
+        while self.has_window() {
+            self.more = self.window.batched() >= BATCH_MESSAGES
+                || self.window.batched_bytes() >= BATCH_BYTES;
+            if self.more {
+                break;
+            }
             let Some(frame) = protocol::frame(input.get(*used..).unwrap_or_default(), limit)?
             else {
                 break;
@@ -164,7 +192,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             arrival.copies.push(copy);
             payload
         } else {
-            Bytes::copy_from_slice(publish.payload)
+            arrival.copy(publish.payload)
         };
         let message = Message { service, payload, arrived_ms: arrival.unix_ms };
         let packet_id = (publish.qos == 1).then_some(publish.packet_id);

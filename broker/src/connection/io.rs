@@ -44,6 +44,10 @@ pub(super) struct Io<S> {
     pub(super) output: BytesMut,
     unflushed: bool,
     chunk: usize,
+    /// Whether the last read took all that there was.
+    pub(super) drained: bool,
+    /// What comes behind the last read: the end, or an error.
+    end: Option<io::Result<Progress>>,
     /// Since when the client has taken nothing of what waits for it.
     pub(super) stalled: Option<Instant>,
     counters: Arc<Counters>,
@@ -57,6 +61,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             output: BytesMut::new(),
             unflushed: false,
             chunk: *READ.start(),
+            drained: false,
+            end: None,
             stalled: None,
             counters,
         }
@@ -107,7 +113,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         Ok(moved)
     }
 
+    /// Reads until nothing more is there, or until it is much: a stream may give
+    /// what it has in small pieces, such as the records of TLS.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Progress>> {
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(end);
+        }
+        let before = self.input.len();
+        self.drained = false;
+        while self.input.len() - before < *READ.end() {
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(Progress::Read)) => {}
+                Poll::Ready(end) if self.input.len() > before => {
+                    self.end = Some(end);
+                    break;
+                }
+                Poll::Pending if self.input.len() > before => {
+                    self.drained = true;
+                    break;
+                }
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(Progress::Read))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Progress>> {
         if self.input.is_empty() && self.input.capacity() > self.chunk.max(KEEP) * 2 {
             self.input = BytesMut::new();
         }
@@ -138,5 +169,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         if let Ok(Err(error)) = polite.await {
             tracing::trace!(%error, "closing");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives what it has byte by byte, as records of TLS come one by one.
+    struct Pieces<S>(S);
+
+    impl<S: AsyncRead + Unpin> AsyncRead for Pieces<S> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let mut one = buf.take(1);
+            ready!(Pin::new(&mut self.0).poll_read(cx, &mut one))?;
+            let byte = one.filled().to_vec();
+            buf.put_slice(&byte);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl<S: AsyncWrite + Unpin> AsyncWrite for Pieces<S> {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn one_read_takes_all_pieces_that_are_there_and_the_end_comes_after_them() {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let mut io = Io::new(Pieces(server), Arc::new(Counters::new()));
+        client.write_all(&[7; 1000]).await.unwrap();
+        assert_eq!(io.progress(true).await.unwrap(), Progress::Read);
+        assert_eq!((io.input.len(), io.drained), (1000, true));
+        client.write_all(&[8; 10]).await.unwrap();
+        drop(client);
+        assert_eq!(io.progress(true).await.unwrap(), Progress::Read);
+        assert_eq!((io.input.len(), io.drained), (1010, false));
+        assert_eq!(io.progress(true).await.unwrap(), Progress::End);
     }
 }

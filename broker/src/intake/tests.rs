@@ -54,6 +54,19 @@ fn a_refused_message_is_acknowledged_as_such() {
 }
 
 #[test]
+fn refusals_that_nobody_asks_for_are_not_kept() {
+    let (intake, _rx) = intake();
+    let mut window = Window::default();
+    for _ in 0..3 {
+        take(&mut window, &intake, None);
+        let delivery = window.delivery().unwrap();
+        delivery.settle.settle(&[Outcome::Refused(DecodeError::Empty)]);
+        assert!(window.due().is_none());
+        assert!(window.slot.refused.lock().is_empty());
+    }
+}
+
+#[test]
 fn answers_that_need_no_store_wait_for_their_turn() {
     let (intake, _rx) = intake();
     let mut window = Window::default();

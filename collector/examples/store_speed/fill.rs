@@ -104,8 +104,13 @@ fn size(connection: &Connection, table: &str, database: &Path) -> anyhow::Result
         [],
         |row| row.get(0),
     )?;
+    let block_bytes: i64 = connection.query_row(
+        "SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()",
+        [],
+        |row| row.get(0),
+    )?;
     #[allow(clippy::cast_precision_loss, reason = "a mean")]
-    let bytes = (blocks * 256 * 1024) as f64 / rows.max(1) as f64;
+    let bytes = (blocks * block_bytes) as f64 / rows.max(1) as f64;
     println!(
         "{table}: {rows} rows, {bytes:.1} bytes each; the file has {} bytes",
         std::fs::metadata(database)?.len()

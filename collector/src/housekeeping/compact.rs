@@ -11,8 +11,8 @@ use super::transact;
 
 /// Files above this stay as they are, bytes.
 const SMALL: i64 = 64 << 20;
-/// So few blocks are not worth it.
-const FEW_BLOCKS: i64 = 12;
+/// So little is not worth it, bytes.
+const LITTLE: i64 = 3 << 20;
 
 /// What changes all the time, or is large.
 const TABLES: [&str; 8] = [
@@ -36,7 +36,7 @@ pub(super) fn small_file(connection: &Connection) -> duckdb::Result<()> {
         [],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    if size > SMALL || blocks < FEW_BLOCKS || free * 6 <= blocks {
+    if !(LITTLE..=SMALL).contains(&size) || free * 6 <= blocks {
         return Ok(());
     }
     for table in TABLES {

@@ -31,18 +31,33 @@ pub(super) fn samples(connection: &Connection, keep: u64) -> duckdb::Result<()> 
 
 /// Forgets volumes whose time is over.
 pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Result<()> {
-    let kept: [(&[&str], Duration); 2] = [
-        (&["five_minute_volume", "fleet_five_minutes"], config.keep_five_minutes),
-        (&["hour_volume", "fleet_hours", "interface_volume"], config.keep_hours),
-    ];
-    for (tables, keep) in kept {
-        let until = Timestamp::now().checked_sub(keep).unwrap_or(Timestamp::MIN);
-        let until = instant(until.as_millisecond());
-        let delete = |table| format!("DELETE FROM {table} WHERE bucket < {until}");
-        let deletes: Vec<String> = tables.iter().map(delete).collect();
-        transact(connection, &format!("BEGIN; {}; COMMIT;", deletes.join("; ")))?;
+    let until = before(config.keep_five_minutes);
+    transact(
+        connection,
+        &format!(
+            "BEGIN;
+             DELETE FROM five_minute_volume WHERE bucket < {until};
+             DELETE FROM fleet_five_minutes WHERE bucket < {until};
+             COMMIT;"
+        ),
+    )?;
+    let until = before(config.keep_hours);
+    let due: bool = connection.query_row(
+        &format!("SELECT EXISTS (FROM hour_volume WHERE bucket < {until})"),
+        [],
+        |row| row.get(0),
+    )?;
+    if due {
+        let sql = include_str!("../sql/forget_hours.sql").replace("{until}", &until);
+        transact(connection, &sql)?;
     }
     left_behind(connection, &removed(connection)?)
+}
+
+/// The instant up to which nothing is kept.
+fn before(keep: Duration) -> String {
+    let until = Timestamp::now().checked_sub(keep).unwrap_or(Timestamp::MIN);
+    instant(until.as_millisecond())
 }
 
 /// Forgets what came in for services while they were removed.
@@ -68,7 +83,8 @@ fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
     connection.execute_batch(&format!(
         "DELETE FROM sample WHERE {gone};
          DELETE FROM interface_volume WHERE {gone};
-         DELETE FROM import_mark WHERE {gone};"
+         DELETE FROM import_mark WHERE {gone};
+         DELETE FROM forgotten_volume WHERE {gone};"
     ))
 }
 
@@ -89,7 +105,31 @@ fn removed(connection: &Connection) -> duckdb::Result<Vec<i64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Database;
+    use crate::{read, store::Database};
+
+    #[test]
+    fn totals_go_on_counting_hours_that_are_forgotten() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let lane = Database::open(&folder.path().join("forget.duckdb"))?.lane();
+        let connection = lane.lock()?;
+        connection.execute_batch(
+            "INSERT INTO service (service_no, id, name, created_at)
+             VALUES (nextval('service_no'), 'web-1', '', now()::TIMESTAMP);
+             INSERT INTO hour_volume
+             SELECT 1, now()::TIMESTAMP - INTERVAL 1 DAY * n, 10, 1, 1, 1, 1, 1
+             FROM range(1, 101) AS t (n)",
+        )?;
+        for days in [90, 50, 50, 10] {
+            let keep_hours = Duration::from_hours(24 * days);
+            volumes(&connection, &Config { keep_hours, ..Config::default() })?;
+            let left: u64 =
+                connection.query_row("SELECT count(*) FROM hour_volume", [], |row| row.get(0))?;
+            assert!(left.abs_diff(days) <= 1, "{left} of {days}");
+            let total = read::of_all_time(&connection)?;
+            assert_eq!(total.get(&1).map(|volume| volume.total()), Some(1100));
+        }
+        Ok(())
+    }
 
     #[test]
     fn what_removed_services_left_goes_and_what_others_have_stays() -> anyhow::Result<()> {

@@ -15,6 +15,9 @@ use crate::{
 pub const KEPT_SAMPLES: usize = 100;
 /// From how many of an agent's last samples its clock's offset is estimated.
 const OFFSET_SAMPLES: usize = 20;
+/// Most agents of a service that are told apart: beyond it the one that was
+/// silent longest is forgotten.
+const MANY_AGENTS: usize = 16;
 /// How long an agent that went away is still shown, milliseconds.
 const AGENT_SHOWN_MS: i64 = 3_600_000;
 /// Samples this old on arrival were kept for want of a taker, milliseconds.
@@ -182,6 +185,12 @@ impl ServiceLive {
             let mut agent = AgentLive::new(agent_no, arrived_at);
             agent.observe(arrived_at, delay_ms, row.clock_corrected);
             self.agents.push(agent);
+        }
+        if self.agents.len() > MANY_AGENTS
+            && let Some((at, _)) =
+                self.agents.iter().enumerate().min_by_key(|(_, agent)| agent.state.last_seen)
+        {
+            self.agents.swap_remove(at);
         }
         if self.agents.len() > 1 {
             let oldest = arrived_at.as_millisecond().saturating_sub(AGENT_SHOWN_MS);

@@ -5,7 +5,7 @@ mod columns;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use duckdb::Connection;
 use jiff::Timestamp;
@@ -100,6 +100,7 @@ impl BucketRow {
 /// Connections to one database, handed out for one query each.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
+    path: Arc<Path>,
     idle: Arc<Mutex<Vec<Lane>>>,
     permits: Arc<Semaphore>,
 }
@@ -108,7 +109,7 @@ impl Pool {
     pub(super) fn new(database: &Arc<Database>) -> Self {
         let lanes = (0..AT_ONCE).map(|_| database.lane()).collect();
         let permits = Arc::new(Semaphore::new(AT_ONCE));
-        Self { idle: Arc::new(Mutex::new(lanes)), permits }
+        Self { path: database.path().into(), idle: Arc::new(Mutex::new(lanes)), permits }
     }
 
     /// Runs a query where it may block.
@@ -128,7 +129,7 @@ impl Pool {
             answer
         });
         let answer = answer.await.map_err(|error| ReadError::Store(error.to_string()))?;
-        Ok(answer?)
+        answer.map_err(|error| ReadError::of(&error, &self.path))
     }
 
     /// Runs questions that see the same store, whatever housekeeping joins

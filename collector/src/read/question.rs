@@ -1,5 +1,7 @@
 //! What can be asked, and the shape of the answers.
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
@@ -9,6 +11,7 @@ use super::{Point, Summary};
 use crate::{
     bucket::{FIVE_MINUTES_MS, HOUR_MS, bucket_of},
     live::Volume,
+    store::{is_damage, one_line},
 };
 
 /// Most points of one series that an answer holds.
@@ -104,14 +107,31 @@ pub enum ReadError {
     /// A file could not be written.
     #[error("the export could not be written: {0}")]
     Export(String),
+    /// A part of the file does not hold what DuckDB wrote there.
+    #[error(
+        "the database {} is damaged in a place that was asked for ({reason}): the rest is answered, and samples are stored; restore a backup to have that place back",
+        path.display()
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// DuckDB's own words.
+        reason: String,
+    },
     /// DuckDB failed.
     #[error("the database did not answer: {0}")]
     Store(String),
 }
 
-impl From<duckdb::Error> for ReadError {
-    fn from(error: duckdb::Error) -> Self {
-        Self::Store(crate::store::one_line(&error))
+impl ReadError {
+    /// Tells what an error of DuckDB's means for a question about a file.
+    pub(super) fn of(error: &duckdb::Error, path: &Path) -> Self {
+        let reason = one_line(error);
+        if is_damage(&reason) {
+            Self::Damaged { path: path.to_owned(), reason }
+        } else {
+            Self::Store(reason)
+        }
     }
 }
 

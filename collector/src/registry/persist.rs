@@ -116,8 +116,15 @@ fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
 }
 
 /// Tables that hold something of a service beside the levels of roll-up.
-const TABLES_OF_A_SERVICE: [&str; 6] =
-    ["credential", "sample", "recent_volume", "interface_volume", "import_mark", "service"];
+const TABLES_OF_A_SERVICE: [&str; 7] = [
+    "credential",
+    "sample",
+    "recent_volume",
+    "interface_volume",
+    "import_mark",
+    "forgotten_volume",
+    "service",
+];
 
 pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()> {
     connection.execute_batch("BEGIN")?;

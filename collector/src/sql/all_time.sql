@@ -9,6 +9,8 @@ FROM (
     UNION ALL
     SELECT service_no, up_bytes, down_bytes FROM recent_volume
     UNION ALL
+    SELECT service_no, up_bytes, down_bytes FROM forgotten_volume
+    UNION ALL
     SELECT
         service_no,
         greatest(coalesce(up_total, 0), up_bytes) - up_bytes,

@@ -184,3 +184,27 @@ async fn questions_without_an_answer_say_why() -> anyhow::Result<()> {
     assert!(quiet[0].summary.coverage.abs() < f64::EPSILON);
     running.stop().await
 }
+
+#[tokio::test]
+async fn hours_answer_where_five_minutes_are_gone_in_every_zone() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = config(folder.path());
+    let running = Running::start(config.clone(), "UTC")?;
+    running.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
+    running.stop().await?;
+    // Three years of hours, as they stay when their five minutes have gone.
+    duckdb::Connection::open(&config.path)?.execute_batch(
+        "INSERT INTO hour_volume
+         SELECT 1, TIMESTAMP '2021-01-01 00:00:00' + INTERVAL 1 HOUR * i, 5, 7, 3600000, 1, 1, 1
+         FROM range(3 * 365 * 24) AS t (i)",
+    )?;
+    // Half an hour off UTC's hours.
+    let running = Running::start(config, "Asia/Kolkata")?;
+    let range = Range::new("2021-12-31T18:30:00Z".parse()?, "2022-12-31T18:30:00Z".parse()?)?;
+    let months = running.reader.volumes(&one("web-1"), range, Calendar::Month).await?;
+    let bytes: Vec<u64> = months.iter().map(|month| month.volume.up_bytes).collect();
+    assert_eq!(bytes.len(), 12);
+    assert_eq!(bytes.iter().sum::<u64>(), 5 * 365 * 24);
+    assert!(bytes.iter().all(|bytes| (5 * 27 * 24..=5 * 31 * 24).contains(bytes)), "{bytes:?}");
+    running.stop().await
+}

@@ -1,10 +1,12 @@
 //! What is wrong with a database is said in one line, and nothing is lost.
 
+use std::io::{Seek, SeekFrom, Write};
+
 use duckdb::Connection;
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_collector::{
     Collector, Config, OpenError,
-    read::{Range, ReadError, Scope},
+    read::{Range, ReadError, Scope, Step},
 };
 use komandorr_wire::ServiceId;
 
@@ -166,4 +168,68 @@ async fn a_query_that_fails_harms_no_other() -> anyhow::Result<()> {
     }
     assert_eq!(running.live.one(&id, now).map(|current| current.up_bytes_total), Some(7));
     running.stop().await
+}
+
+/// A block that a disk has lost shows only when it is read.
+#[tokio::test]
+async fn a_damaged_block_keeps_nothing_else_from_being_read_or_stored() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = config(folder.path());
+    let now = Timestamp::now();
+    let ids = ["lost", "kept"];
+    let running = Running::start(config.clone(), "UTC")?;
+    for id in ids {
+        running.store(id, &[sample(id, 1, now.as_millisecond(), 1000, 1, 1)]).await?;
+    }
+    running.stop().await?;
+    spoil(&config.path)?;
+    let running = Running::start(config.clone(), "UTC")?;
+    let lost = ServiceId::new("lost")?;
+    let total = |running: &Running| running.live.one(&lost, now).map(|now| now.up_bytes_total);
+    let before = total(&running);
+    let year = Range::new(now - jiff::SignedDuration::from_hours(24 * 365), now)?;
+    let asked = |id| running.reader.history(id, year, Step::Day);
+    let of_lost = Scope::One(lost.clone());
+    let failed = asked(&of_lost).await;
+    let Err(error @ ReadError::Damaged { .. }) = failed else { panic!("{failed:?}") };
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("test.duckdb") && text.contains("restore a backup"), "{text}");
+    let kept = Scope::One(ServiceId::new("kept")?);
+    assert!(asked(&kept).await.is_ok());
+    running.store("lost", &[sample("lost", 2, now.as_millisecond(), 1000, 2, 2)]).await?;
+    assert_eq!(total(&running), before.map(|bytes| bytes + 2));
+    running.stop().await?;
+    // Nor does it keep the next start from going on.
+    let running = Running::start(config, "UTC")?;
+    running.store("lost", &[sample("lost", 2, now.as_millisecond(), 1000, 2, 2)]).await?;
+    assert_eq!(running.stats.snapshot().repeated, 1);
+    running.stop().await
+}
+
+/// Fills some days of the past for both services, each in blocks of its own,
+/// and overwrites a piece of the first one's volumes.
+fn spoil(database: &std::path::Path) -> anyhow::Result<()> {
+    let connection = Connection::open(database)?;
+    connection.execute_batch(
+        "INSERT INTO hour_volume
+         SELECT service_no, now()::TIMESTAMP - INTERVAL 300 DAY + INTERVAL 1 HOUR * (i % 5000),
+                7, 7, 3600000, (random() * 1e9)::UBIGINT, 7, 7
+         FROM service, range(150000) AS t (i) ORDER BY id DESC;
+         CHECKPOINT;",
+    )?;
+    let (block, length): (u64, u64) = connection.query_row(
+        "SELECT max(block_id), any_value(block_size)
+         FROM pragma_storage_info('hour_volume'), pragma_database_size()
+         WHERE column_name = 'up_peak' AND row_group_id =
+             (SELECT max(row_group_id) FROM pragma_storage_info('hour_volume'))",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    drop(connection);
+    let mut file = std::fs::OpenOptions::new().write(true).open(database)?;
+    // Three headers of 4096 bytes stand before the blocks.
+    file.seek(SeekFrom::Start(3 * 4096 + block * length + length / 4))?;
+    file.write_all(&[0xa5; 64])?;
+    Ok(())
 }

@@ -161,3 +161,44 @@ async fn the_folder_of_the_database_is_for_its_user_alone() -> anyhow::Result<()
     assert_eq!(mode & 0o777, 0o700);
     Ok(())
 }
+
+#[tokio::test]
+async fn samples_of_months_are_stored_in_several_commits_and_settled_together() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let month_ms = 31 * 86_400_000;
+    let payload = |n: i64| {
+        let ended_ms = now_ms() - (n % 80) * month_ms;
+        let seq = u64::try_from(n).unwrap_or_default() + 1;
+        encode_one(&sample("a", seq, ended_ms, month_ms.unsigned_abs(), 1_000_000, 1))
+    };
+    let outcomes = running.deliver("web-1", (0..80).map(payload).collect()).await;
+    assert_eq!(outcomes, Some(vec![Outcome::Stored; 80]));
+    let figures = running.stats.snapshot();
+    assert!(figures.commits > 2, "{} commits", figures.commits);
+    let current = running.live.one(&ServiceId::new("web-1")?, Timestamp::now());
+    assert_eq!(current.context("live")?.up_bytes_total, 80_000_000);
+    running.stop().await
+}
+
+#[tokio::test]
+async fn what_had_come_before_its_service_was_removed_does_not_bring_it_back() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let id = ServiceId::new("web-1")?;
+    running.store("web-1", &[sample("a", 1, now_ms(), 1000, 1, 1)]).await?;
+    let arrived = Timestamp::now();
+    running.registry.remove(&id)?;
+    let late = vec![("web-1".to_owned(), encode_one(&sample("a", 2, now_ms(), 1000, 1, 1)))];
+    let outcomes = running.begin_at(arrived, late).await.context("closed")?.await?;
+    assert_eq!(outcomes, [Outcome::Stored], "its agent need not send it again");
+    assert!(running.registry.get("web-1").is_none());
+    // What comes later is somebody's who means it.
+    let later = Timestamp::now() + jiff::SignedDuration::from_millis(10);
+    let new = vec![("web-1".to_owned(), encode_one(&sample("a", 3, now_ms(), 1000, 1, 1)))];
+    running.begin_at(later, new).await.context("closed")?.await?;
+    assert!(running.registry.get("web-1").is_some());
+    running.stop().await
+}

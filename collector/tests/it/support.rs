@@ -83,7 +83,16 @@ impl Running {
         &self,
         payloads: Vec<(String, Vec<u8>)>,
     ) -> Option<oneshot::Receiver<Vec<Outcome>>> {
-        let arrived_ms = Timestamp::now().as_millisecond();
+        self.begin_at(Timestamp::now(), payloads).await
+    }
+
+    /// Delivers what had arrived at an instant.
+    pub(crate) async fn begin_at(
+        &self,
+        arrived: Timestamp,
+        payloads: Vec<(String, Vec<u8>)>,
+    ) -> Option<oneshot::Receiver<Vec<Outcome>>> {
+        let arrived_ms = arrived.as_millisecond();
         let message = |(service, payload): (String, Vec<u8>)| {
             let service = ServiceId::new(&service).ok()?;
             Some(Message { service, payload: Bytes::from(payload), arrived_ms })

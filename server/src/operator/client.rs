@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -47,6 +48,24 @@ pub(crate) struct Client {
     token_file: String,
 }
 
+/// Where systemd's unit, the packages and the images keep the database.
+const INSTALLED: &str = "/var/lib/komandorr/komandorr.duckdb";
+
+/// The operator's token beside a database; without one there, that of the
+/// installed server, whose unit says where its database is.
+fn read_token(database: &Path) -> (PathBuf, io::Result<String>) {
+    let path = operator_token_file(database);
+    let read = std::fs::read_to_string(&path);
+    if !matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return (path, read);
+    }
+    let installed = operator_token_file(Path::new(INSTALLED));
+    match std::fs::read_to_string(&installed) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (path, read),
+        other => (installed, other),
+    }
+}
+
 /// Bytes to the server and back.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -62,13 +81,13 @@ impl Client {
 
     /// With the token that the server keeps beside its database.
     pub(crate) fn of_operator(settings: &Settings) -> anyhow::Result<Self> {
-        let path = operator_token_file(&settings.storage.path);
-        let token = std::fs::read_to_string(&path).map_err(|error| {
+        let (path, read) = read_token(&settings.storage.path);
+        let token = read.map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::NotFound => {
                     "the server makes it when it starts: start it, or give this command the server's settings (--config FILE, --set storage.path=FILE)"
                 }
-                io::ErrorKind::PermissionDenied => "run this command as the server's user",
+                io::ErrorKind::PermissionDenied => "run this command as the server's user, or with sudo",
                 _ => "make it readable",
             };
             anyhow!("cannot read the operator's token {}: {error}; {advice}", path.display())

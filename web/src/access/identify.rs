@@ -1,6 +1,9 @@
-//! From what a request carries to whose it is.
+//! From what a request carries to whose it is, then and later.
 
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use komandorr_collector::registry::{ADMIN, Credential, Role};
 use komandorr_wire::ServiceId;
@@ -12,46 +15,96 @@ use crate::{
     site::{Shared, Site},
 };
 
-/// A name with the password or token that proves it; or a token alone.
+/// What a request shows of whose it is.
+#[derive(Clone)]
 enum Shown {
+    /// It comes from this machine, which is trusted.
+    Place,
+    /// A token alone.
     Token(String),
+    /// A name with the password or token that proves it.
     Pair(String, String),
+    /// The cookie of a session.
+    Session(String),
+}
+
+/// What let a visitor in. Answers that go on for hours ask with it whether it
+/// still does: a credential that is taken back ends them.
+#[derive(Clone)]
+pub(crate) struct Pass {
+    shown: Shown,
+    visitor: Visitor,
+}
+
+impl Pass {
+    /// Whose it is.
+    pub(super) fn visitor(&self) -> &Visitor {
+        &self.visitor
+    }
+
+    /// Whether whoever showed it would be let in again, as the same visitor.
+    pub(crate) fn holds(&self, site: &Site) -> bool {
+        self.shown.visitor(site).as_ref() == Some(&self.visitor)
+    }
 }
 
 impl Shown {
-    fn is_of_admin(&self) -> bool {
-        matches!(self, Self::Pair(name, _) if name == ADMIN)
+    /// Whom it shows, as far as that can be told at once: a password only
+    /// where it was right a while ago.
+    fn visitor(&self, site: &Site) -> Option<Visitor> {
+        let registry = &site.app.registry;
+        let credential = match self {
+            Self::Place => return Some(Visitor::Local),
+            Self::Session(token) => return registry.session(token).map(|_| Visitor::Admin),
+            Self::Token(token) => registry.by_token(token),
+            Self::Pair(name, token) => registry.named(name, token),
+        };
+        credential.and_then(|credential| of(site, credential)).or_else(|| match self {
+            Self::Pair(name, password) if name == ADMIN => {
+                registry.password_is_proven(password).then_some(Visitor::Admin)
+            }
+            _ => None,
+        })
     }
 }
 
 /// Whose request it is; `None`: nobody's whom we know, and they do not claim
 /// to be somebody.
-pub(super) async fn visitor(site: &Shared, parts: &Parts) -> Result<Option<Visitor>, Failure> {
+pub(super) async fn visitor(site: &Shared, parts: &Parts) -> Result<Option<Pass>, Failure> {
     let peer = parts.extensions.get::<Peer>().copied().ok_or_else(Failure::internal)?;
-    if peer.local {
-        return Ok(Some(Visitor::Local));
-    }
-    let shown = match shown(&parts.headers)? {
-        Some(shown) => Some(shown),
-        None => token_of_socket(parts).map(Shown::Token),
+    let shown = if peer.local {
+        Shown::Place
+    } else if let Some(shown) = shown(&parts.headers)? {
+        shown
+    } else if let Some(token) = token_of_socket(parts) {
+        Shown::Token(token)
+    } else {
+        let token = session::seen(site, &parts.headers);
+        return Ok(
+            token.map(|token| Pass { shown: Shown::Session(token), visitor: Visitor::Admin })
+        );
     };
-    let registry = &site.app.registry;
-    let credential = match &shown {
-        None => return Ok(session::seen(site, &parts.headers).map(|_| Visitor::Admin)),
-        Some(Shown::Token(token)) => registry.by_token(token),
-        Some(Shown::Pair(name, token)) => registry.named(name, token),
-    };
-    if let Some(visitor) = credential.and_then(|credential| of(site, credential)) {
-        return Ok(Some(visitor));
+    if let Some(visitor) = shown.visitor(site) {
+        return Ok(Some(Pass { shown, visitor }));
     }
     // Tokens cannot be guessed: a wrong one slows nobody down.
-    if let Some(Shown::Pair(name, password)) = shown.filter(Shown::is_of_admin) {
+    if let Shown::Pair(name, password) = &shown
+        && name == ADMIN
+    {
         let how = password::Shown::Header;
-        if password::is_admin(site, how, peer.address.ip(), &name, &password).await? {
-            return Ok(Some(Visitor::Admin));
+        if password::is_admin(site, how, peer.address.ip(), name, password).await? {
+            return Ok(Some(Pass { shown, visitor: Visitor::Admin }));
         }
     }
     Err(Failure::wrong_credentials())
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Pass {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        parts.extensions.get().cloned().ok_or_else(Failure::login_required)
+    }
 }
 
 /// Somebody with a token that we made.
@@ -110,6 +163,7 @@ mod tests {
         match shown(&headers).ok()?? {
             Shown::Token(token) => Some((String::new(), token)),
             Shown::Pair(name, password) => Some((name, password)),
+            Shown::Place | Shown::Session(_) => None,
         }
     }
 

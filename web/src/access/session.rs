@@ -40,9 +40,11 @@ pub(crate) fn of(site: &Site, headers: &HeaderMap) -> Option<Session> {
     site.app.registry.session(cookie::get(headers, COOKIE)?)
 }
 
-/// The session of a request; the store hears now and then that it is in use.
-pub(super) fn seen(site: &Shared, headers: &HeaderMap) -> Option<Session> {
-    let session = of(site, headers)?;
+/// The token of a request's session; the store hears now and then that it is
+/// in use.
+pub(super) fn seen(site: &Shared, headers: &HeaderMap) -> Option<String> {
+    let token = cookie::get(headers, COOKIE)?;
+    let session = site.app.registry.session(token)?;
     if session.is_news(Timestamp::now()) {
         let (touched, hash) = (Shared::clone(site), session.hash.clone());
         drop(site.tasks.spawn_blocking(move || {
@@ -51,7 +53,7 @@ pub(super) fn seen(site: &Shared, headers: &HeaderMap) -> Option<Session> {
             }
         }));
     }
-    Some(session)
+    Some(token.to_owned())
 }
 
 /// Begins a session, and gives its cookie along with an answer.

@@ -152,7 +152,7 @@ pub(crate) async fn remove_script(
 pub(crate) async fn set_password(
     State(site): State<Shared>,
     visitor: Visitor,
-    axum::Extension(peer): axum::Extension<Peer>,
+    peer: Peer,
     Given(body): Given<NewPassword>,
 ) -> Result<StatusCode, Failure> {
     let password = new_password(&body.password)?;

@@ -21,7 +21,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    access::{Needs, Visitor},
+    access::{Needs, Pass, Visitor},
     error::Failure,
     etag,
     hub::{self, CurrentAnswer, View},
@@ -129,7 +129,7 @@ pub(crate) async fn history(
 )]
 pub(crate) async fn stream(
     State(site): State<Shared>,
-    visitor: Visitor,
+    (visitor, pass): (Visitor, Pass),
     headers: HeaderMap,
     params: Params,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
@@ -138,7 +138,7 @@ pub(crate) async fn stream(
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let since: Option<u64> = params.parse("since", "a frame's number")?;
     let known = resumed.or(since).unwrap_or_default();
-    Ok(Sse::new(hub::stream(site, view, known)))
+    Ok(Sse::new(hub::stream(site, pass, view, known)))
 }
 
 fn view(site: &Site, visitor: &Visitor, params: &Params) -> Result<View, Failure> {

@@ -15,7 +15,11 @@ use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::read::Summary;
-use crate::{access::Visitor, error::Failure, site::Shared};
+use crate::{
+    access::{Pass, Visitor},
+    error::Failure,
+    site::Shared,
+};
 
 /// A reader gets at most one frame in this time.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -37,7 +41,7 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 )]
 pub(crate) async fn upgrade(
     State(site): State<Shared>,
-    visitor: Visitor,
+    (visitor, pass): (Visitor, Pass),
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let socket = socket.map_err(|rejection| {
@@ -47,24 +51,29 @@ pub(crate) async fn upgrade(
     })?;
     let tasks = site.tasks.clone();
     let socket = socket.max_message_size(LONGEST_MESSAGE);
-    Ok(socket.on_upgrade(move |socket| tasks.track_future(serve(site, visitor, socket))))
+    Ok(socket.on_upgrade(move |socket| tasks.track_future(serve(site, (visitor, pass), socket))))
 }
 
-async fn serve(site: Shared, visitor: Visitor, socket: WebSocket) {
+async fn serve(site: Shared, (visitor, pass): (Visitor, Pass), socket: WebSocket) {
     let (mut out, mut incoming) = socket.split();
     // Reading answers pings and sees the end; what it says is ignored.
     let reading = async { while let Some(Ok(_)) = incoming.next().await {} };
     tokio::select! {
         () = reading => {}
         () = site.stop.cancelled() => {}
-        () = tell(&site, &visitor, &mut out) => {}
+        () = tell(&site, &visitor, &pass, &mut out) => {}
     }
     // Nobody may be there to hear it.
     drop(timeout(AT_MOST_EVERY, out.send(Message::Close(None))).await);
 }
 
-/// Sends what is new until the reader is gone or too slow.
-async fn tell(site: &Shared, visitor: &Visitor, out: &mut SplitSink<WebSocket, Message>) {
+/// Sends what is new until the reader is gone, too slow, or may not see it any more.
+async fn tell(
+    site: &Shared,
+    visitor: &Visitor,
+    pass: &Pass,
+    out: &mut SplitSink<WebSocket, Message>,
+) {
     let mut frames = site.hub.subscribe();
     let mut known = site.hub.fresh().data;
     if !send(out, summary(site, visitor)).await {
@@ -75,7 +84,7 @@ async fn tell(site: &Shared, visitor: &Visitor, out: &mut SplitSink<WebSocket, M
         tokio::select! {
             changed = frames.changed() => if changed.is_err() { return },
             () = sleep_until(sent + ALIVE_EVERY) => {
-                if !send(out, Message::Ping(bytes::Bytes::new())).await {
+                if !pass.holds(site) || !send(out, Message::Ping(bytes::Bytes::new())).await {
                     return;
                 }
                 sent = Instant::now();
@@ -83,6 +92,9 @@ async fn tell(site: &Shared, visitor: &Visitor, out: &mut SplitSink<WebSocket, M
             }
         }
         sleep_until(sent + AT_MOST_EVERY).await;
+        if !pass.holds(site) {
+            return;
+        }
         let data = frames.borrow_and_update().data;
         if data > known {
             known = data;

@@ -15,6 +15,7 @@ use tokio::{
 
 use super::Frame;
 use crate::{
+    access::Pass,
     pages::{dashboard, service},
     site::Shared,
 };
@@ -51,6 +52,7 @@ struct Patch {
 
 struct Reader {
     site: Shared,
+    pass: Pass,
     frames: watch::Receiver<Arc<Frame>>,
     view: View,
     /// Number of the last frame that the reader knows.
@@ -59,18 +61,20 @@ struct Reader {
     sent: Option<Instant>,
 }
 
-/// Events of a view, everything after the frame that the reader knows.
+/// Events of a view, everything after the frame that the reader knows, for as
+/// long as the reader may see it.
 pub(crate) fn stream(
     site: Shared,
+    pass: Pass,
     view: View,
     known: u64,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let frames = site.hub.subscribe();
-    let reader = Reader { site, frames, view, known, sent: None };
+    let reader = Reader { site, pass, frames, view, known, sent: None };
     unfold(reader, |mut reader| async move {
         let stop = reader.site.stop.clone();
         let event = stop.run_until_cancelled(reader.next()).await??;
-        Some((Ok(event), reader))
+        reader.pass.holds(&reader.site).then_some((Ok(event), reader))
     })
 }
 
@@ -121,7 +125,11 @@ impl Reader {
     /// What changed since the last frame that the reader knows.
     fn event(&self, frame: &Frame, first: bool) -> Option<Event> {
         if let View::Current(service) = &self.view {
-            if !first && frame.data <= self.known {
+            let changed = match service {
+                Some(id) => frame.item(id)?.changed,
+                None => frame.data,
+            };
+            if !first && changed <= self.known {
                 return None;
             }
             let json = match service {

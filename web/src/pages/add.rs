@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use komandorr_collector::registry::{RegistryError, ServiceDetails};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::{Link, Page, Shell, Visit, part, render};
 use crate::{
     error::Failure,
+    peer::Peer,
     site::{Shared, Site},
 };
 
@@ -54,6 +55,8 @@ struct Arrived<'a> {
 #[derive(Debug)]
 pub(crate) struct Commands {
     pub(crate) token: String,
+    /// The token has to be made known to another program.
+    pub(crate) other_broker: bool,
     pub(crate) ways: Vec<Way>,
 }
 
@@ -76,14 +79,14 @@ pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMa
 pub(crate) async fn create(
     State(site): State<Shared>,
     uri: Uri,
-    headers: HeaderMap,
+    (peer, headers): (Peer, HeaderMap),
     axum::Form(mut form): axum::Form<Form>,
 ) -> Result<Response, Failure> {
     let mut shell =
         Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "Add a service", None);
     let id = ServiceId::new(form.id.trim()).map_err(|error| error.to_string());
     let made = match id {
-        Ok(id) => make(&site, &headers, id, &form).await?,
+        Ok(id) => make(&site, (peer, &headers), id, &form).await?,
         Err(wrong) => Err(wrong),
     };
     match made {
@@ -105,7 +108,7 @@ pub(crate) async fn create(
 /// Registers it; the inner error is for the form.
 async fn make(
     site: &Shared,
-    headers: &HeaderMap,
+    from: (Peer, &HeaderMap),
     id: ServiceId,
     form: &Form,
 ) -> Result<Result<(ServiceId, Commands), String>, Failure> {
@@ -115,7 +118,7 @@ async fn make(
     let target = id.clone();
     match site.change(move |app| app.registry.create(&target, details)).await? {
         Ok((_, token)) => {
-            let commands = commands(site, headers, &id, token.expose());
+            let commands = commands(site, from, &id, token.expose());
             Ok(Ok((id, commands)))
         }
         Err(error @ RegistryError::Exists(_)) => Ok(Err(error.to_string())),
@@ -129,19 +132,13 @@ pub(crate) fn arrival(id: &ServiceId, arrived: bool) -> String {
 }
 
 /// The commands that start an agent with its token.
-pub(crate) fn commands(site: &Site, headers: &HeaderMap, id: &ServiceId, token: &str) -> Commands {
-    // Agents reach the broker where this visitor reaches the site, unless the
-    // server knows better.
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let here = || {
-        let origin = text(header::ORIGIN).filter(|origin| origin.starts_with("http"));
-        let host = || Some(format!("http://{}", text(header::HOST)?));
-        origin.map(str::to_owned).or_else(host).unwrap_or_default()
-    };
-    let url = match site.app.agent_url.as_str() {
-        "" => here(),
-        url => url.to_owned(),
-    };
+pub(crate) fn commands(
+    site: &Site,
+    (peer, headers): (Peer, &HeaderMap),
+    id: &ServiceId,
+    token: &str,
+) -> Commands {
+    let url = site.app.agent_doors.url(peer, headers);
     let settings = format!("KOMANDORR_URL={url}\nKOMANDORR_SERVICE={id}\nKOMANDORR_TOKEN={token}");
     let indented = settings.replace('=', ": ").replace('\n', "\n      ");
     let flags = each_line(
@@ -151,6 +148,7 @@ pub(crate) fn commands(site: &Site, headers: &HeaderMap, id: &ServiceId, token: 
     let way = |name, note, text| Way { name, note, text };
     Commands {
         token: token.to_owned(),
+        other_broker: site.app.agent_doors.is_other(),
         ways: vec![
             way(
                 "Binary",

@@ -20,6 +20,7 @@ use super::{Page, Shell, Tab, Visit, card::CardView, part, render};
 use crate::{
     hub::{Card, Frame, Item},
     params::Params,
+    peer::Peer,
     site::{Shared, Site},
 };
 use table::{Column, Pager, Selection, TabLink, Table};
@@ -36,7 +37,8 @@ struct Dashboard<'a> {
     /// How many services there are.
     all: usize,
     /// The one command that adds the first service.
-    command: String,
+    /// Starts an agent on this machine, where that takes no token.
+    command: Option<String>,
     cards: Vec<&'a str>,
     fleet: &'a str,
     search: &'a str,
@@ -53,9 +55,10 @@ struct Dashboard<'a> {
 pub(crate) async fn page(
     State(site): State<Shared>,
     uri: Uri,
-    headers: HeaderMap,
+    (peer, headers): (Peer, HeaderMap),
     params: Params,
 ) -> Page {
+    let doors = &site.app.agent_doors;
     let frame = site.hub.fresh();
     let selection = Selection::of(&params)?;
     let table = Table::new(&frame.items, &selection);
@@ -67,7 +70,9 @@ pub(crate) async fn page(
         shell,
         sum: summary::html(&site, &frame),
         all: frame.items.len(),
-        command: format!("komandorr-agent --url {}", site.app.agent_url),
+        command: doors
+            .is_open_to(peer)
+            .then(|| format!("komandorr-agent --url {}", doors.url(peer, &headers))),
         cards: frame.cards.iter().map(|card| card_html(card, frame.at)).collect(),
         fleet: fleet::html(&site, &frame),
         search: selection.search(),

@@ -71,7 +71,7 @@ fn show(visit: &Visit<'_>, form: Form) -> Page {
 /// `POST /login`: on to where the visitor was going, or the form again.
 pub(crate) async fn enter(
     State(site): State<Shared>,
-    Extension(peer): Extension<Peer>,
+    peer: Peer,
     uri: Uri,
     headers: HeaderMap,
     axum::Form(mut form): axum::Form<Form>,
@@ -101,7 +101,7 @@ pub(crate) async fn enter(
 /// `POST /logout`: ends this browser's session.
 pub(crate) async fn leave(
     State(site): State<Shared>,
-    Extension(peer): Extension<Peer>,
+    peer: Peer,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     if let Some(session) = session::of(&site, &headers) {

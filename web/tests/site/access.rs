@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
-use komandorr_collector::registry::{ServiceDetails, Token};
+use komandorr_collector::registry::{ADMIN, ServiceDetails, Token};
 use komandorr_web::{Needs, Route, routes};
 use komandorr_wire::ServiceId;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy};
@@ -224,6 +224,34 @@ async fn credentials_come_as_bearer_or_basic_and_what_is_wrong_is_told() -> Resu
     let script = current().header("sec-fetch-mode", "cors").send().await?;
     let asks: Vec<_> = script.headers().get_all("www-authenticate").iter().collect();
     assert_eq!(asks, ["Bearer realm=\"komandorr\""], "no box of the browser's own");
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_credential_that_is_taken_back_ends_its_streams() -> Result<()> {
+    let stage = closed_site().await?;
+    let registry = &stage.registry;
+    let reader = registry.create_reader("graphs", None)?;
+    let session = registry.open_session(ADMIN, "a browser")?;
+    let (client, url) = (client()?, stage.url("/api/traffic/stream"));
+    let cookie = format!("komandorr_session={}", session.expose());
+    let streams = [
+        client.get(&url).bearer_auth(reader.expose()).send().await?,
+        client.get(&url).header("cookie", cookie).send().await?,
+    ];
+    let mut bodies = streams.map(Response::bytes_stream);
+    for body in &mut bodies {
+        tokio::time::timeout(PATIENCE, body.next()).await?.context("no first event")??;
+    }
+    registry.remove_reader("graphs")?;
+    registry.close_all_sessions()?;
+    stage.publish("web-1", &[sample(2_000_000, 0, 1)]).await?;
+    for body in &mut bodies {
+        let rest = tokio::time::timeout(PATIENCE, body.next()).await?;
+        assert!(rest.is_none(), "{rest:?}");
+    }
+    drop(bodies);
     stage.close().await?;
     Ok(())
 }

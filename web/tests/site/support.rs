@@ -10,7 +10,9 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use komandorr_collector::{Collector, Registry};
-use komandorr_web::{Access, App, Config, MetricsConfig, Part, Published, Publisher, Readiness};
+use komandorr_web::{
+    Access, AgentDoors, App, Config, MetricsConfig, Part, Published, Publisher, Readiness,
+};
 use komandorr_wire::{AgentSeq, Delivery, Interface, Message, Outcome, Sample, ServiceId, Settle};
 use tokio::{
     net::TcpListener,
@@ -133,7 +135,11 @@ impl Stage {
             mqtt: None,
             tls: None,
             figures: Arc::new(Vec::new),
-            agent_url: "mqtt://127.0.0.1:1883".into(),
+            agent_doors: AgentDoors::Own {
+                here: "mqtt://127.0.0.1:1883".into(),
+                network: None,
+                tls_port: None,
+            },
         };
         change(&mut app);
         let stop = CancellationToken::new();

@@ -5,7 +5,10 @@ use super::{
     DecodeError,
     value::{Fault, Values},
 };
-use crate::{AgentSeq, Interface, MAX_INTERFACES, MAX_SAMPLES_PER_PAYLOAD, SCHEMA_VERSION, Sample};
+use crate::{
+    AgentSeq, Interface, MAX_COVERED_MS, MAX_INTERFACES, MAX_SAMPLES_PER_PAYLOAD, SCHEMA_VERSION,
+    Sample,
+};
 
 /// Nesting in unknown keys that is still skipped; deeper is refused before it
 /// can exhaust a thread's stack.
@@ -20,10 +23,15 @@ pub(super) fn payload(bytes: &[u8], samples: &mut Vec<Sample>) -> Result<usize, 
         0x90..=0x9f | 0xdc | 0xdd => count(&mut values)?,
         _ => return Err(DecodeError::NotASample),
     };
+    let mut covered_ms = 0;
     for _ in 0..count {
         let sample = sample(&mut values)?;
         sample.validate()?;
+        covered_ms += sample.interval_ms;
         samples.push(sample);
+    }
+    if covered_ms > MAX_COVERED_MS {
+        return Err(DecodeError::Covered);
     }
     match values.0.len() {
         0 => Ok(count),

@@ -1,7 +1,6 @@
 //! The forms of the page about access.
 
 use axum::{
-    Extension,
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Redirect, Response},
@@ -169,7 +168,7 @@ pub(crate) async fn end_all_sessions(State(site): State<Shared>) -> Result<Redir
 pub(crate) async fn set_password(
     State(site): State<Shared>,
     visitor: Visitor,
-    Extension(peer): Extension<Peer>,
+    peer: Peer,
     uri: Uri,
     headers: HeaderMap,
     axum::Form(given): axum::Form<Passwords>,

@@ -1,6 +1,6 @@
 //! This week against the last, day by day and up to the same time.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use komandorr_collector::read::{Calendar, Range, Scope};
 
 use crate::{
@@ -88,8 +88,7 @@ pub(super) struct Row {
 
 /// Reads both weeks up to now.
 pub(super) async fn read(site: &Site, scope: &Scope, now: Timestamp) -> Result<Weeks, Failure> {
-    let week = SignedDuration::from_hours(7 * 24);
-    let before = now.checked_sub(week).unwrap_or(now);
+    let before = week_before(now, site.clock.zone());
     let reader = &site.app.reader;
     let weeks = Calendar::Week.periods(Range { from: before, to: now }, site.clock.zone());
     let (Some(first), Some(last)) = (weeks.first(), weeks.last()) else {
@@ -122,6 +121,13 @@ pub(super) async fn read(site: &Site, scope: &Scope, now: Timestamp) -> Result<W
     };
     let days = DAYS.into_iter().enumerate().map(pair).collect();
     Ok(Weeks { starts: (first.0, last.0), today, now, days })
+}
+
+/// The same time of the same day a week earlier, on the site's calendar: where
+/// the clock was changed meanwhile that is 167 or 169 hours.
+fn week_before(now: Timestamp, zone: &TimeZone) -> Timestamp {
+    let earlier = now.to_zoned_datetime(zone.clone()).checked_sub(1.week());
+    earlier.map_or(now, |earlier| earlier.timestamp())
 }
 
 impl Weeks {
@@ -222,6 +228,17 @@ fn signed(percent: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_week_earlier_is_the_same_day_and_hour_where_the_clock_was_changed() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let before = |now: &str| week_before(now.parse().unwrap(), &zone).to_string();
+        assert_eq!(before("2026-11-20T12:00:00Z"), "2026-11-13T12:00:00Z");
+        // Sunday 23:30, an hour after the clock went back on that day.
+        assert_eq!(before("2026-10-25T22:30:00Z"), "2026-10-18T21:30:00Z");
+        // Monday 00:30, after it went forward.
+        assert_eq!(before("2027-03-28T22:30:00Z"), "2027-03-21T23:30:00Z");
+    }
 
     #[test]
     fn a_change_has_its_sign_and_none_without_a_week_before() {

@@ -20,6 +20,7 @@ use crate::{
         render,
     },
     params::Params,
+    peer::Peer,
     site::Shared,
     units::{Capacity, Volume},
 };
@@ -133,13 +134,13 @@ pub(crate) async fn rotate(
     State(site): State<Shared>,
     Path(id): Path<String>,
     uri: Uri,
-    headers: HeaderMap,
+    (peer, headers): (Peer, HeaderMap),
 ) -> Page {
     let (id, service) = known(&site, &id)?;
     let rotate = move |app: &crate::App| app.registry.rotate_token(&id, Duration::ZERO);
     let token = site.change(rotate).await??;
     let shell = Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "New token", None);
-    let commands = add::commands(&site, &headers, &service.id, token.expose());
+    let commands = add::commands(&site, (peer, &headers), &service.id, token.expose());
     render(&TokenPage { shell, service, commands })
 }
 

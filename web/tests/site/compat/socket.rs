@@ -158,3 +158,21 @@ async fn a_reader_of_the_socket_that_takes_nothing_is_let_go_and_holds_up_nobody
     stage.close().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_token_that_is_taken_back_closes_its_sockets() -> Result<()> {
+    let stage = Stage::with(|app| app.access.trusted = false).await?;
+    stage.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
+    let token = stage.registry.create_reader("graphs", None)?;
+    let url = format!("ws://{}/api/traffic/ws?token={}", stage.address, token.expose());
+    let (mut socket, _) = connect_async(url).await?;
+    let first = timeout(PATIENCE, socket.next()).await?.context("the end")??;
+    ensure!(first.is_text(), "{first:?}");
+    stage.registry.remove_reader("graphs")?;
+    stage.publish("web-1", &[sample(1000, 0, 1)]).await?;
+    let next = timeout(PATIENCE, socket.next()).await?;
+    ensure!(matches!(next, Some(Ok(Message::Close(_))) | None), "{next:?}");
+    drop(socket);
+    stage.close().await?;
+    Ok(())
+}
