@@ -5,7 +5,6 @@ mod handshake;
 mod inbound;
 mod io;
 mod outbound;
-mod pace;
 mod retained;
 mod session;
 

@@ -19,7 +19,6 @@ use super::{
     end::End,
     io::{Io, Progress},
     outbound::{Feeds, Inflight, LinkState},
-    pace::Pace,
 };
 use crate::{
     admission::Place,
@@ -61,7 +60,6 @@ pub(super) const OUTPUT_HIGH: usize = 64 * 1024;
 pub(crate) struct Session<S> {
     pub(super) core: Arc<Core>,
     pub(super) io: Io<S>,
-    pace: Pace,
     pub(super) version: Version,
     pub(super) seat: Seat,
     pub(super) will: Option<LastWill>,
@@ -114,7 +112,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Self {
             core: Arc::clone(core),
             io,
-            pace: Pace::new(),
             version,
             seat,
             will,
@@ -158,11 +155,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             self.count_held();
             let reading = self.has_window();
-            let paused = self.is_paced();
             let listening = self.has_room();
             let Self { io, window, waiting, feeds, draining: drains, more, .. } = self;
             let event = tokio::select! {
-                progress = io.progress(reading && !paused && !*more) => Event::Io(progress),
+                progress = io.progress(reading && !*more) => Event::Io(progress),
                 () = window.slot.wake.notified() => Event::Settled,
                 event = feeds.next(), if listening && feeds.is_active() => event,
                 event = wait(waiting), if !matches!(waiting, Waiting::Nothing) => event,
@@ -192,9 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match event {
             Event::Io(Ok(Progress::End)) => return Err(End::Closed),
             Event::Io(progress) => {
-                if progress? == Progress::Read {
-                    self.pace.read(self.io.drained);
-                }
+                progress?;
             }
             Event::Settled => {}
             Event::Link(Ok(event)) => self.take_from_router(event),
@@ -259,12 +253,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             && self.io.output.len() < OUTPUT_HIGH
     }
 
-    /// Whether what comes is left to gather: only while something waits for
-    /// the store, which takes longer.
-    fn is_paced(&self) -> bool {
-        self.pace.next.is_some() && self.window.unacknowledged() > 0
-    }
-
     /// Counts each time that the client has used its window up.
     fn count_held(&mut self) {
         let limit = usize::from(self.core.config.unacknowledged_per_client);
@@ -278,13 +266,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn deadline(&self) -> Instant {
         let silent = self.last_packet + self.patience;
         let stalled = self.io.stalled.map(|since| since + self.core.config.write_timeout);
-        let paced = self.pace.next.filter(|_| self.is_paced());
-        [stalled, paced].into_iter().flatten().fold(silent, Instant::min)
+        stalled.map_or(silent, |stalled| stalled.min(silent))
     }
 
-    fn check_clock(&mut self, was_reading: bool) -> Result<(), End> {
+    fn check_clock(&self, was_reading: bool) -> Result<(), End> {
         let now = Instant::now();
-        self.pace.tick(now);
         let stalled = self.io.stalled.map(|since| now.saturating_duration_since(since));
         if stalled.is_some_and(|time| time >= self.core.config.write_timeout) {
             return Err(End::WriteTimeout);

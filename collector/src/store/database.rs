@@ -5,12 +5,18 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use duckdb::Connection;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{OpenError, one_line, open};
+
+/// Longest time for which a use of the database waits until it is opened again.
+const REOPENED_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A connection that somebody owns; empty until its next use after a loss.
 type Slot = Arc<Mutex<Option<Connection>>>;
@@ -92,6 +98,10 @@ impl Database {
         *self.root.lock() = Root::Closed;
     }
 
+    fn is_closing(&self) -> bool {
+        matches!(*self.root.lock(), Root::Closing)
+    }
+
     fn connect(&self) -> duckdb::Result<Connection> {
         let mut root = self.root.lock();
         if matches!(*root, Root::Closed) {
@@ -106,8 +116,13 @@ impl Database {
 }
 
 impl Lane {
-    /// The connection, for as long as the guard lives.
+    /// The connection, for as long as the guard lives. While the database is
+    /// being opened again it waits a while.
     pub(crate) fn lock(&self) -> duckdb::Result<MappedMutexGuard<'_, Connection>> {
+        let begun = Instant::now();
+        while self.database.is_closing() && begun.elapsed() < REOPENED_WITHIN {
+            thread::sleep(LOOK_AGAIN);
+        }
         let mut slot = self.slot.lock();
         if slot.is_none() {
             *slot = Some(self.database.connect()?);

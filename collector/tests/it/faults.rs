@@ -212,7 +212,7 @@ async fn a_damaged_block_keeps_nothing_else_from_being_read_or_stored() -> anyho
 fn spoil(database: &std::path::Path) -> anyhow::Result<()> {
     let connection = Connection::open(database)?;
     connection.execute_batch(
-        "INSERT INTO hour_volume
+        "INSERT INTO five_minute_volume
          SELECT service_no, now()::TIMESTAMP - INTERVAL 300 DAY + INTERVAL 1 HOUR * (i % 5000),
                 7, 7, 3600000, (random() * 1e9)::UBIGINT, 7, 7
          FROM service, range(150000) AS t (i) ORDER BY id DESC;
@@ -220,9 +220,9 @@ fn spoil(database: &std::path::Path) -> anyhow::Result<()> {
     )?;
     let (block, length): (u64, u64) = connection.query_row(
         "SELECT max(block_id), any_value(block_size)
-         FROM pragma_storage_info('hour_volume'), pragma_database_size()
+         FROM pragma_storage_info('five_minute_volume'), pragma_database_size()
          WHERE column_name = 'up_peak' AND row_group_id =
-             (SELECT max(row_group_id) FROM pragma_storage_info('hour_volume'))",
+             (SELECT max(row_group_id) FROM pragma_storage_info('five_minute_volume'))",
         [],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
