@@ -32,6 +32,8 @@ const LINGER: Duration = Duration::from_millis(30);
 /// When this many messages wait, the writer does not linger: a commit of them
 /// is worth its fsync, and clients that fill their windows would wait in vain.
 const ENOUGH_MESSAGES: usize = 400;
+/// The same for payloads that hold many samples each, bytes.
+const ENOUGH_BYTES: usize = 64 * 1024;
 /// Most deliveries that are taken at once.
 const MANY_DELIVERIES: usize = 2_000;
 /// Most samples of one commit: bounds its memory and its time.
@@ -294,7 +296,7 @@ async fn gather(
     gathered: &mut Vec<Delivery>,
     until: Instant,
 ) {
-    while messages(gathered) < ENOUGH_MESSAGES {
+    while !is_enough(gathered) {
         tokio::select! {
             biased;
             count = deliveries.recv_many(gathered, MANY_DELIVERIES) => if count == 0 { return },
@@ -303,6 +305,14 @@ async fn gather(
     }
 }
 
-fn messages(deliveries: &[Delivery]) -> usize {
-    deliveries.iter().map(|delivery| delivery.messages.len()).sum()
+fn is_enough(deliveries: &[Delivery]) -> bool {
+    let (mut count, mut bytes) = (0, 0);
+    for message in deliveries.iter().flat_map(|delivery| &delivery.messages) {
+        count += 1;
+        bytes += message.payload.len();
+        if count >= ENOUGH_MESSAGES || bytes >= ENOUGH_BYTES {
+            return true;
+        }
+    }
+    false
 }
