@@ -16,7 +16,7 @@ use crate::{
     housekeeping::Housekeeper,
     restore::restore,
     store::{Database, explain},
-    writer::Writer,
+    writer::{Committer, Writer},
 };
 
 /// An opened store with all its faces. [`run`](Self::run) makes it write.
@@ -71,24 +71,36 @@ impl Collector {
     /// What was delivered before is still stored and settled, unless the store
     /// takes nothing; what is not stored is not settled.
     ///
-    /// The writer has a thread of its own, and so has the housekeeping.
+    /// The two halves of the writer have a thread each, and so has the housekeeping.
     pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, stop: CancellationToken) {
         let committed = Arc::new(Notify::new());
         let done = CancellationToken::new();
         let housekeeper =
             Housekeeper::new(self.database.lane(), self.config.clone(), Arc::clone(&committed));
+        let (filled, to_commit) = mpsc::channel(1);
+        let (free, freed) = mpsc::channel(1);
+        let committer = Committer {
+            lane: self.database.lane(),
+            live: self.live,
+            stats: Arc::clone(&self.stats),
+            keep: usize::try_from(self.config.samples_per_service).unwrap_or(usize::MAX),
+            committed,
+        };
         let writer = Writer {
             lane: self.database.lane(),
             batcher: self.batcher,
             registry: self.registry,
-            live: self.live,
             stats: self.stats,
-            keep: usize::try_from(self.config.samples_per_service).unwrap_or(usize::MAX),
-            committed,
+            filled,
+            freed,
         };
         let until = done.clone();
         let housekeeping = on_thread("housekeeping", async move || housekeeper.run(until).await);
+        let told = stop.clone();
+        let committing =
+            on_thread("committer", async move || committer.run(to_commit, free, told).await);
         on_thread("writer", async move || writer.run(deliveries, stop).await).await;
+        committing.await;
         done.cancel();
         housekeeping.await;
     }

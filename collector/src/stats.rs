@@ -112,6 +112,13 @@ impl Stats {
         refusals.truncate(KEPT_REFUSALS);
     }
 
+    /// Counts a failure, and logs it when it is a new one.
+    pub(crate) fn say_failed(&self, reason: &str) {
+        if self.failed(reason) {
+            tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");
+        }
+    }
+
     /// Notes that the store does not take commits; `true` the first time.
     pub(crate) fn failed(&self, reason: &str) -> bool {
         let mut failing = self.failing.lock();

@@ -1,0 +1,226 @@
+//! A batch that is being made.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use komandorr_wire::{Delivery, Message, Outcome, Sample, ServiceId, Settle, decode_into};
+use tokio::time::Instant;
+
+use super::{RETRY_FIRST, RETRY_LONGEST};
+use crate::{
+    batch::{Batch, Batcher},
+    registry::{Registry, RegistryError},
+    stats::Stats,
+};
+
+/// With this many messages a batch does not linger: it is worth its fsync, and
+/// clients that fill their windows would wait in vain.
+const ENOUGH_MESSAGES: usize = 400;
+/// The same for payloads that hold many samples each, bytes.
+const ENOUGH_BYTES: usize = 64 * 1024;
+/// Most samples of one commit: bounds its memory and its time.
+const MAX_ROWS: usize = 30_000;
+/// Most five minutes of services that one commit adds to: a sample of a month
+/// has nine thousand of them.
+const MAX_VOLUMES: usize = 100_000;
+
+/// A delivery with what becomes of its first messages: of those that are in a
+/// batch already.
+pub(super) struct Opened {
+    messages: Vec<Message>,
+    outcomes: Vec<Outcome>,
+    settle: Arc<dyn Settle>,
+}
+
+/// What one commit stores, and the deliveries that it settles.
+#[derive(Default)]
+pub(crate) struct Filled {
+    pub(super) batch: Batch,
+    pub(super) receipts: Vec<Opened>,
+}
+
+/// A batch with what waits to get into it.
+pub(super) struct Filling {
+    filled: Filled,
+    waiting: VecDeque<Opened>,
+    /// Messages and bytes of payload that it has taken.
+    taken: (usize, usize),
+    /// Until then it lingers.
+    not_before: Instant,
+    /// When the next message is tried again, and the pause after that.
+    retry: Option<(Instant, Duration)>,
+    /// Nothing more will come: it need not linger.
+    last: bool,
+    scratch: Scratch,
+}
+
+/// Kept from one message to the next.
+#[derive(Default)]
+struct Scratch {
+    samples: Vec<Sample>,
+    /// The service of the last message: the next one is mostly of the same.
+    service: Option<(ServiceId, i32)>,
+}
+
+impl Default for Filling {
+    fn default() -> Self {
+        Self {
+            filled: Filled::default(),
+            waiting: VecDeque::new(),
+            taken: (0, 0),
+            not_before: Instant::now(),
+            retry: None,
+            last: false,
+            scratch: Scratch::default(),
+        }
+    }
+}
+
+impl Filling {
+    /// Puts deliveries at the end of those that wait.
+    pub(super) fn add(&mut self, deliveries: impl Iterator<Item = Delivery>) {
+        self.waiting.extend(deliveries.map(Opened::new));
+    }
+
+    /// Whether deliveries may be added: none wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether there is nothing to store and nothing to settle.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.filled.is_empty()
+    }
+
+    /// Lingers until then, unless it has enough.
+    pub(super) fn not_before(&mut self, at: Instant) {
+        self.not_before = at;
+    }
+
+    /// Does not linger any more.
+    pub(super) fn last(&mut self) {
+        self.last = true;
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// Whether it is time to commit what it has.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let (messages, bytes) = self.taken;
+        let enough = messages >= ENOUGH_MESSAGES || bytes >= ENOUGH_BYTES;
+        let urgent = enough || self.last || !self.waiting.is_empty();
+        !self.filled.is_empty() && (urgent || now >= self.not_before)
+    }
+
+    /// When to look again though nothing comes.
+    pub(super) fn wakes_at(&self) -> Instant {
+        self.retry.map_or(self.not_before, |(at, _)| at)
+    }
+
+    /// Gives what it has, and begins anew.
+    pub(super) fn hand_over(&mut self) -> Filled {
+        self.taken = (0, 0);
+        // It may be removed meanwhile.
+        self.scratch.service = None;
+        std::mem::take(&mut self.filled)
+    }
+
+    /// Takes what waits into the batch, up to a bound. After an error it is
+    /// tried again after a pause; what is in the batch is not held up by it.
+    pub(super) fn take(
+        &mut self,
+        batcher: &mut Batcher,
+        registry: &Registry,
+        stats: &Stats,
+    ) -> Result<(), RegistryError> {
+        if self.retry.is_some_and(|(at, _)| Instant::now() < at) {
+            return Ok(());
+        }
+        while let Some(delivery) = self.waiting.front_mut() {
+            while let Some(message) = delivery.messages.get(delivery.outcomes.len()) {
+                let batch = &mut self.filled.batch;
+                if batch.rows.len() >= MAX_ROWS || batch.volumes.len() >= MAX_VOLUMES {
+                    return Ok(());
+                }
+                match self.scratch.open(message, batch, batcher, registry, stats) {
+                    Ok(outcome) => delivery.outcomes.push(outcome),
+                    Err(error) => {
+                        let pause = self.retry.map_or(RETRY_FIRST, |(_, pause)| pause);
+                        let next = (pause * 2).min(RETRY_LONGEST);
+                        self.retry = Some((Instant::now() + pause, next));
+                        return Err(error);
+                    }
+                }
+                self.retry = None;
+                self.taken.0 += 1;
+                self.taken.1 += message.payload.len();
+            }
+            self.filled.receipts.extend(self.waiting.pop_front());
+        }
+        Ok(())
+    }
+}
+
+impl Filled {
+    fn is_empty(&self) -> bool {
+        self.receipts.is_empty() && self.batch.rows.is_empty()
+    }
+}
+
+impl Opened {
+    fn new(Delivery { messages, settle }: Delivery) -> Self {
+        Self { outcomes: Vec::with_capacity(messages.len()), messages, settle }
+    }
+
+    /// Tells its sender what became of it.
+    pub(super) fn settle(&self) {
+        self.settle.settle(&self.outcomes);
+    }
+}
+
+impl Scratch {
+    /// Adds a message's samples to a batch. A service is registered by its
+    /// first valid sample; one that was removed after the message had come is
+    /// not registered anew by it.
+    fn open(
+        &mut self,
+        message: &Message,
+        batch: &mut Batch,
+        batcher: &mut Batcher,
+        registry: &Registry,
+        stats: &Stats,
+    ) -> Result<Outcome, RegistryError> {
+        self.samples.clear();
+        if let Err(error) = decode_into(&message.payload, &mut self.samples) {
+            stats.refused(message, &error);
+            return Ok(Outcome::Refused(error));
+        }
+        if let Some(number) = self.number(registry, message)? {
+            for sample in self.samples.drain(..) {
+                batcher.add(batch, number, sample, message.arrived_ms);
+            }
+        }
+        Ok(Outcome::Stored)
+    }
+
+    /// The number of a message's service; `None`: it is removed since.
+    fn number(
+        &mut self,
+        registry: &Registry,
+        message: &Message,
+    ) -> Result<Option<i32>, RegistryError> {
+        let service = &message.service;
+        if let Some((known, number)) = &self.service
+            && known == service
+        {
+            return Ok(Some(*number));
+        }
+        if registry.is_removed_since(service, message.arrived_ms) {
+            return Ok(None);
+        }
+        let number = registry.ensure(service)?;
+        self.service = Some((service.clone(), number));
+        Ok(Some(number))
+    }
+}
