@@ -69,9 +69,6 @@ impl Writer {
             if !open && !committing && filling.is_empty() {
                 return;
             }
-            let nap = filling.naps_until(now, committing);
-            let wakes = nap.unwrap_or(filling.wakes_at());
-            let waits = nap.is_some() || (!committing && !filling.is_empty());
             tokio::select! {
                 freed = self.freed.recv(), if committing => {
                     // A committer that is gone has said why.
@@ -81,7 +78,7 @@ impl Writer {
                     committing = false;
                     filling.not_before(Instant::now() + LINGER);
                 }
-                count = deliveries.recv_many(&mut gathered, MANY_DELIVERIES), if open && nap.is_none() && filling.has_room() => {
+                count = deliveries.recv_many(&mut gathered, MANY_DELIVERIES), if open && filling.has_room() => {
                     open = count > 0;
                     self.welcome(&gathered);
                     filling.add(gathered.drain(..));
@@ -90,7 +87,7 @@ impl Writer {
                     filling.last();
                     deliveries.close();
                 }
-                () = sleep_until(wakes), if waits => {}
+                () = sleep_until(filling.wakes_at()), if !committing && !filling.is_empty() => {}
             }
         }
     }

@@ -17,11 +17,6 @@ use crate::{
 const ENOUGH_MESSAGES: usize = 400;
 /// The same for payloads that hold many samples each, bytes.
 const ENOUGH_BYTES: usize = 64 * 1024;
-/// A batch of fewer messages tells that little comes in.
-const FEW_MESSAGES: usize = 100;
-/// While little comes in, what comes is left to gather for this long: to be
-/// woken by each message costs more than the message.
-const NAP: Duration = Duration::from_millis(5);
 /// Most samples of one commit: bounds its memory and its time.
 const MAX_ROWS: usize = 30_000;
 /// Most five minutes of services that one commit adds to: a sample of a month
@@ -51,10 +46,6 @@ pub(super) struct Filling {
     taken: (usize, usize),
     /// Until then it lingers.
     not_before: Instant,
-    /// The batch before had few messages.
-    quiet: bool,
-    /// Until then nothing is added.
-    nap: Instant,
     /// When the next message is tried again, and the pause after that.
     retry: Option<(Instant, Duration)>,
     /// Nothing more will come: it need not linger.
@@ -77,8 +68,6 @@ impl Default for Filling {
             waiting: VecDeque::new(),
             taken: (0, 0),
             not_before: Instant::now(),
-            quiet: false,
-            nap: Instant::now(),
             retry: None,
             last: false,
             scratch: Scratch::default(),
@@ -107,24 +96,6 @@ impl Filling {
         self.not_before = at;
     }
 
-    /// Until when what comes is left to gather, where that holds nothing up: the
-    /// batch lingers or, as the caller knows, another one is being committed.
-    pub(super) fn naps_until(&mut self, now: Instant, committing: bool) -> Option<Instant> {
-        let lingers = !self.is_empty() && now < self.not_before;
-        if !self.quiet || self.last || !(committing || lingers) {
-            return None;
-        }
-        if now < self.nap {
-            return Some(self.nap);
-        }
-        // Now what has gathered is taken, and then the next nap begins.
-        self.nap = now + NAP;
-        if lingers && !committing {
-            self.nap = self.nap.min(self.not_before);
-        }
-        None
-    }
-
     /// Does not linger any more.
     pub(super) fn last(&mut self) {
         self.last = true;
@@ -149,7 +120,6 @@ impl Filling {
 
     /// Gives what it has, and begins anew.
     pub(super) fn hand_over(&mut self) -> Filled {
-        self.quiet = self.taken.0 < FEW_MESSAGES && self.taken.1 < ENOUGH_BYTES;
         self.taken = (0, 0);
         // It may be removed meanwhile.
         self.scratch.service = None;
