@@ -57,9 +57,12 @@ impl Writer {
         let mut stopping = std::pin::pin!(stop.cancelled());
         let (mut open, mut committing) = (true, false);
         loop {
-            self.fill(&mut filling);
-            let now = Instant::now();
-            if !committing && filling.is_due(now) {
+            let due = filling.is_due(Instant::now());
+            // What lingers is left as it came: all at once costs less.
+            if committing || due {
+                self.fill(&mut filling);
+            }
+            if !committing && due && filling.is_filled() {
                 if self.filled.send(filling.hand_over()).await.is_err() {
                     return;
                 }

@@ -42,8 +42,10 @@ pub(crate) struct Filled {
 pub(super) struct Filling {
     filled: Filled,
     waiting: VecDeque<Opened>,
-    /// Messages and bytes of payload that it has taken.
-    taken: (usize, usize),
+    /// Messages that were added to it, and bytes of their payloads.
+    added: (usize, usize),
+    /// It takes no more.
+    full: bool,
     /// Until then it lingers.
     not_before: Instant,
     /// When the next message is tried again, and the pause after that.
@@ -66,7 +68,8 @@ impl Default for Filling {
         Self {
             filled: Filled::default(),
             waiting: VecDeque::new(),
-            taken: (0, 0),
+            added: (0, 0),
+            full: false,
             not_before: Instant::now(),
             retry: None,
             last: false,
@@ -78,12 +81,21 @@ impl Default for Filling {
 impl Filling {
     /// Puts deliveries at the end of those that wait.
     pub(super) fn add(&mut self, deliveries: impl Iterator<Item = Delivery>) {
-        self.waiting.extend(deliveries.map(Opened::new));
+        for delivery in deliveries {
+            self.added.0 += delivery.messages.len();
+            self.added.1 += delivery.messages.iter().map(|m| m.payload.len()).sum::<usize>();
+            self.waiting.push_back(Opened::new(delivery));
+        }
     }
 
-    /// Whether deliveries may be added: none wait.
+    /// Whether deliveries may be added.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.is_empty()
+        !self.full && self.retry.is_none()
+    }
+
+    /// Whether there is something that can be handed over.
+    pub(super) fn is_filled(&self) -> bool {
+        !self.filled.is_empty()
     }
 
     /// Whether there is nothing to store and nothing to settle.
@@ -107,10 +119,9 @@ impl Filling {
 
     /// Whether it is time to commit what it has.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        let (messages, bytes) = self.taken;
+        let (messages, bytes) = self.added;
         let enough = messages >= ENOUGH_MESSAGES || bytes >= ENOUGH_BYTES;
-        let urgent = enough || self.last || !self.waiting.is_empty();
-        !self.filled.is_empty() && (urgent || now >= self.not_before)
+        !self.is_empty() && (enough || self.full || self.last || now >= self.not_before)
     }
 
     /// When to look again though nothing comes.
@@ -120,7 +131,9 @@ impl Filling {
 
     /// Gives what it has, and begins anew.
     pub(super) fn hand_over(&mut self) -> Filled {
-        self.taken = (0, 0);
+        self.added = (0, 0);
+        // What waits still is not counted: it was not held back by choice.
+        self.full = !self.waiting.is_empty();
         // It may be removed meanwhile.
         self.scratch.service = None;
         std::mem::take(&mut self.filled)
@@ -140,7 +153,8 @@ impl Filling {
         while let Some(delivery) = self.waiting.front_mut() {
             while let Some(message) = delivery.messages.get(delivery.outcomes.len()) {
                 let batch = &mut self.filled.batch;
-                if batch.rows.len() >= MAX_ROWS || batch.volumes.len() >= MAX_VOLUMES {
+                self.full = batch.rows.len() >= MAX_ROWS || batch.volumes.len() >= MAX_VOLUMES;
+                if self.full {
                     return Ok(());
                 }
                 match self.scratch.open(message, batch, batcher, registry, stats) {
@@ -153,8 +167,6 @@ impl Filling {
                     }
                 }
                 self.retry = None;
-                self.taken.0 += 1;
-                self.taken.1 += message.payload.len();
             }
             self.filled.receipts.extend(self.waiting.pop_front());
         }
