@@ -73,10 +73,10 @@ impl Collector {
     ///
     /// The two halves of the writer have a thread each, and so has the housekeeping.
     pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, stop: CancellationToken) {
-        let committed = Arc::new(Notify::new());
+        let notice = Arc::new(Notify::new());
         let done = CancellationToken::new();
         let housekeeper =
-            Housekeeper::new(self.database.lane(), self.config.clone(), Arc::clone(&committed));
+            Housekeeper::new(self.database.lane(), self.config.clone(), Arc::clone(&notice));
         let (filled, to_commit) = mpsc::channel(1);
         let (free, freed) = mpsc::channel(1);
         let committer = Committer {
@@ -84,7 +84,7 @@ impl Collector {
             live: self.live,
             stats: Arc::clone(&self.stats),
             keep: usize::try_from(self.config.samples_per_service).unwrap_or(usize::MAX),
-            committed,
+            committed: notice,
         };
         let writer = Writer {
             lane: self.database.lane(),

@@ -76,9 +76,9 @@ fn for_this_machine_alone(settings: &mut Settings) {
         }
     }
     (settings.http.tls_cert, settings.http.tls_key) = Default::default();
-    settings.http.trusted_proxies = Default::default();
-    settings.access = Default::default();
-    settings.admin = Default::default();
+    let fresh = Settings::default();
+    settings.http.trusted_proxies = fresh.http.trusted_proxies;
+    (settings.access, settings.admin) = (fresh.access, fresh.admin);
 }
 
 fn announce(http: SocketAddr, mqtt: SocketAddr, simulated: u16) -> io::Result<()> {

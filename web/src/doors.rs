@@ -25,14 +25,13 @@ impl AgentDoors {
     /// another door the site's own, which passes MQTT on over WebSocket.
     pub(crate) fn url(&self, peer: Peer, headers: &HeaderMap) -> String {
         match self {
-            Self::Other(url) => url.clone(),
             Self::Own { here, .. } if peer.local => here.clone(),
             Self::Own { tls_port: Some(port), .. } => {
                 let origin = site(headers);
                 let host = origin.split_once("://").map_or(&*origin, |(_, place)| place);
                 format!("mqtts://{}:{port}", without_port(host))
             }
-            Self::Own { network: Some(url), .. } => url.clone(),
+            Self::Other(url) | Self::Own { network: Some(url), .. } => url.clone(),
             Self::Own { .. } => site(headers),
         }
     }

@@ -5,18 +5,17 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use duckdb::Connection;
-use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{OpenError, one_line, open};
 
-/// Longest time for which a use of the database waits until it is opened again.
-const REOPENED_WITHIN: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Longest time for which a use waits until the others have given a lost
+/// database back, so that it can be opened again.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A connection that somebody owns; empty until its next use after a loss.
 type Slot = Arc<Mutex<Option<Connection>>>;
@@ -26,6 +25,8 @@ type Slot = Arc<Mutex<Option<Connection>>>;
 pub(crate) struct Database {
     path: PathBuf,
     root: Mutex<Root>,
+    /// Told when the root is closed after a loss.
+    closed: Condvar,
     slots: Mutex<Vec<Slot>>,
     /// Held by whoever rewrites rows that others may rewrite: DuckDB refuses
     /// the second of two who do.
@@ -55,6 +56,7 @@ impl Database {
         Ok(Arc::new(Self {
             path: path.to_owned(),
             root,
+            closed: Condvar::new(),
             slots: Mutex::default(),
             rewriting: Mutex::default(),
         }))
@@ -96,10 +98,12 @@ impl Database {
             *slot.lock() = None;
         }
         *self.root.lock() = Root::Closed;
+        self.closed.notify_all();
     }
 
-    fn is_closing(&self) -> bool {
-        matches!(*self.root.lock(), Root::Closing)
+    fn wait_while_closing(&self) {
+        let closing = |root: &mut Root| matches!(root, Root::Closing);
+        self.closed.wait_while_for(&mut self.root.lock(), closing, CLOSED_WITHIN);
     }
 
     fn connect(&self) -> duckdb::Result<Connection> {
@@ -119,10 +123,7 @@ impl Lane {
     /// The connection, for as long as the guard lives. While the database is
     /// being opened again it waits a while.
     pub(crate) fn lock(&self) -> duckdb::Result<MappedMutexGuard<'_, Connection>> {
-        let begun = Instant::now();
-        while self.database.is_closing() && begun.elapsed() < REOPENED_WITHIN {
-            thread::sleep(LOOK_AGAIN);
-        }
+        self.database.wait_while_closing();
         let mut slot = self.slot.lock();
         if slot.is_none() {
             *slot = Some(self.database.connect()?);
