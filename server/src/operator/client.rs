@@ -31,6 +31,8 @@ use crate::{credentials::operator_token_file, settings::Settings};
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long the server may take to begin its answer.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
+/// The same for what copies or takes in the whole database.
+const LONG_ANSWER_WITHIN: Duration = Duration::from_hours(1);
 /// How long it may pause within an answer.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -46,6 +48,11 @@ pub(crate) struct Client {
     token: Option<Secret>,
     /// Where the token was found, for errors.
     token_file: String,
+}
+
+fn answer_within(path: &str) -> Duration {
+    let long = path.starts_with("/api/backup") || path.starts_with("/api/import/samples");
+    if long { LONG_ANSWER_WITHIN } else { ANSWER_WITHIN }
 }
 
 /// Where systemd's unit, the packages and the images keep the database.
@@ -178,7 +185,7 @@ impl Client {
         }
         let body = body.map(|(body, _)| body).unwrap_or_default();
         let request = request.body(Full::new(body))?;
-        let answer = timeout(ANSWER_WITHIN, sender.send_request(request)).await;
+        let answer = timeout(answer_within(path), sender.send_request(request)).await;
         let (head, body) = answer.with_context(lost)?.with_context(lost)?.into_parts();
         Ok(Answer { head: http::Response::from_parts(head, ()), body, driver })
     }
