@@ -8,7 +8,7 @@ use komandorr_wire::{Delivery, Outcome, ServiceId};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -90,6 +90,7 @@ impl Broker {
             rules: Rules::new(config.discovery_prefix.as_deref()),
             sessions: Arc::default(),
             admission: Arc::new(Admission::new(&config)),
+            large: Arc::new(Semaphore::new(connection::LARGE_PACKETS)),
             slow_down: SlowDown::new(config.wrong_password_delay),
             counters,
             draining: stop.child_token(),
@@ -172,6 +173,11 @@ impl Broker {
     /// The services whose status is known, retained.
     pub fn with_status(&self) -> Vec<ServiceId> {
         self.core.retained.services()
+    }
+
+    /// Forgets the status of a service that is no more, and tells subscribers.
+    pub fn clear_status(&self, service: &ServiceId) {
+        self.core.clear_status(service);
     }
 
     /// Ends the connections of everybody who matches, for instance of a

@@ -19,7 +19,8 @@ pub struct Config {
     /// Time for the TLS handshake, and again for CONNECT.
     #[serde(with = "komandorr_config::duration")]
     pub handshake_timeout: Duration,
-    /// Time in which a client must take at least a byte of what waits for it.
+    /// Time in which a client must take at least a byte of what waits for it,
+    /// and in which more of a packet beyond 64 KiB must come.
     #[serde(with = "komandorr_config::duration")]
     pub write_timeout: Duration,
     /// Longest keep alive; a client that asks for more, or for none, gets this.

@@ -4,6 +4,7 @@ mod end;
 mod handshake;
 mod inbound;
 mod io;
+mod large;
 mod outbound;
 mod retained;
 mod session;
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::{admission::Place, core::Core, gate::Door, protocol};
 use end::End;
 use io::Io;
+pub(crate) use large::PLACES as LARGE_PACKETS;
 
 /// How long a client gets to take the last words and to close first: unread
 /// input at close makes the kernel reset the connection, which can destroy

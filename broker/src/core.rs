@@ -10,7 +10,7 @@ use komandorr_config::guesses::SlowDown;
 use komandorr_wire::{Delivery, Message, Outcome, ServiceId, Settle, topic::Topic};
 use parking_lot::Mutex;
 use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,7 +19,7 @@ use crate::{
     admission::Admission,
     config::Config,
     fanout::{Envelope, Fanout, feed::Kind},
-    gate::Gatekeeper,
+    gate::{Gatekeeper, Identity},
     intake::Intake,
     metrics::{Counters, Refused},
     notices::Notices,
@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) rules: Rules,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) admission: Arc<Admission>,
+    /// Places for who holds much of a packet that is not whole.
+    pub(crate) large: Arc<Semaphore>,
     pub(crate) slow_down: SlowDown,
     pub(crate) counters: Arc<Counters>,
     /// Nothing more is taken from publishers.
@@ -105,10 +107,24 @@ impl Core {
         Some(Envelope::notice(topic, payload, (qos1, false), (origin, 0)))
     }
 
-    /// Publishes the last will of a connection that has ended.
+    /// Whether an agent's own service is registered. Others speak for services
+    /// that need not be.
+    pub(crate) fn is_registered(&self, identity: &Identity, service: &ServiceId) -> bool {
+        !matches!(identity, Identity::Service(_)) || self.gatekeeper.admit(identity, service)
+    }
+
+    /// Forgets the status of a service, and tells subscribers that it is gone.
+    pub(crate) fn clear_status(&self, service: &ServiceId) {
+        if let Ok(copy) = self.set_status(service, b"", (true, true), 0) {
+            self.fanout.publish(copy);
+        }
+    }
+
+    /// Publishes the last will of a connection that has ended, unless its
+    /// service was removed meanwhile.
     pub(crate) async fn publish_will(
         &self,
-        origin: u64,
+        (origin, identity): (u64, &Identity),
         target: Target,
         payload: &[u8],
         flags: (bool, bool),
@@ -117,6 +133,9 @@ impl Core {
             Target::Greeting => return self.fanout.publish(self.greet(payload, flags.0, origin)),
             Target::Service(topic) => topic,
         };
+        if !self.is_registered(identity, topic.service()) {
+            return;
+        }
         match topic {
             Topic::Status(service) => match self.set_status(&service, payload, flags, origin) {
                 Ok(copy) => self.fanout.publish(copy),

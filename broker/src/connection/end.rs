@@ -25,6 +25,8 @@ pub(super) enum End {
     Unregistered(String),
     #[error("nothing came for one and a half times the keep alive")]
     KeepAlive,
+    #[error("a large packet stands halfway: the rest did not come in time")]
+    Halfway,
     #[error("the client took nothing for as long as a write may take")]
     WriteTimeout,
     #[error("another connection has the same client id")]
@@ -57,7 +59,7 @@ impl End {
             | Self::WriteTimeout => return None,
             Self::Violation(violation) => violation.reason(),
             Self::PublishRefused(_) | Self::Unregistered(_) => reason::NOT_AUTHORIZED,
-            Self::KeepAlive => reason::KEEP_ALIVE_TIMEOUT,
+            Self::KeepAlive | Self::Halfway => reason::KEEP_ALIVE_TIMEOUT,
             Self::TakenOver => reason::SESSION_TAKEN_OVER,
             Self::Administrative => reason::ADMINISTRATIVE_ACTION,
             Self::StoreGone => reason::SERVER_UNAVAILABLE,
@@ -71,7 +73,7 @@ impl End {
             Self::Violation(violation) => refused(*violation),
             Self::PublishRefused(_) => Refused::Publish,
             Self::Unregistered(_) => Refused::Unregistered,
-            Self::KeepAlive => Refused::KeepAlive,
+            Self::KeepAlive | Self::Halfway => Refused::KeepAlive,
             Self::WriteTimeout => Refused::WriteTimeout,
             Self::TakenOver => Refused::TakenOver,
             Self::Administrative => Refused::Administrative,

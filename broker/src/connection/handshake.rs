@@ -273,8 +273,8 @@ fn last_will(
         .rules
         .publish(identity, &topic)
         .map_err(|_refusal| reject(Refused::Will, 5, reason::NOT_AUTHORIZED))?;
-    if let (Target::Service(topic), Identity::Service(_)) = (&target, identity)
-        && !core.gatekeeper.admit(identity, topic.service())
+    if let Target::Service(topic) = &target
+        && !core.is_registered(identity, topic.service())
     {
         return Err(reject(Refused::Unregistered, 5, reason::NOT_AUTHORIZED));
     }

@@ -24,7 +24,6 @@ use super::{
 };
 use crate::{
     fanout::{Envelope, feed::Kind},
-    gate::Identity,
     metrics::{Held, Refused},
     protocol::{self, Packet, Publish, Requested, reason},
     rules::{Refusal, Target},
@@ -206,8 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         publish: &Publish<'_>,
         arrival: &mut Arrival,
     ) -> Result<(), End> {
-        let who = self.seat.live.identity();
-        if matches!(who, Identity::Service(_)) && !self.core.gatekeeper.admit(who, service) {
+        if !self.core.is_registered(self.seat.live.identity(), service) {
             return Err(End::Unregistered(service.to_string()));
         }
         self.core.counters.publishes.fetch_add(1, Relaxed);

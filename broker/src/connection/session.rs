@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     end::End,
     io::{Io, Progress},
+    large::Large,
     outbound::{Feeds, Inflight, LinkState},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub(super) enum Waiting {
     Budget(BoxFuture<'static, Option<OwnedSemaphorePermit>>),
     /// Too many deliveries wait for the store.
     Store(BoxFuture<'static, Option<OwnedPermit<Delivery>>>),
+    /// Too many connections hold much of a large packet.
+    Large(BoxFuture<'static, Option<OwnedSemaphorePermit>>),
 }
 
 /// Messages for a subscriber that wait to be written, in bytes: beyond it
@@ -77,6 +80,7 @@ pub(crate) struct Session<S> {
     full: bool,
     /// More has been read than one delivery takes: it comes first.
     pub(super) more: bool,
+    pub(super) large: Option<Large>,
     pub(super) last_packet: Instant,
     patience: Duration,
     _open: OpenConnection,
@@ -91,6 +95,7 @@ enum Event {
     Linked(Box<Link>),
     Budget(Option<OwnedSemaphorePermit>),
     Place(Option<OwnedPermit<Delivery>>),
+    Large(Option<OwnedSemaphorePermit>),
     Clock,
     Draining,
     Dismissed,
@@ -131,6 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             usual: None,
             full: false,
             more: false,
+            large: None,
             last_packet: Instant::now(),
             patience: Duration::from_millis(u64::from(keep_alive) * 1500),
             _open: OpenConnection::count(&core.counters, door.transport, version),
@@ -176,6 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn advance(&mut self) -> Result<(), End> {
         self.acknowledge()?;
         self.take_packets()?;
+        self.make_room();
         self.hand_over()?;
         if self.feeds.changed {
             self.update_feeds().await;
@@ -208,6 +215,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 self.waiting = Waiting::Nothing;
                 self.core.intake.hand_over(place.ok_or(End::StoreGone)?, &mut self.window);
             }
+            Event::Large(place) => {
+                self.waiting = Waiting::Nothing;
+                self.large = place.map(|place| Large::new(place, self.io.input.len()));
+            }
             Event::Clock => self.check_clock(was_reading)?,
             Event::Draining => self.draining = true,
             Event::Dismissed => {
@@ -219,6 +230,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if !was_reading {
             // While we do not read, silence is not the client's.
             self.last_packet = Instant::now();
+            if let Some(large) = &mut self.large {
+                large.since = self.last_packet;
+            }
         }
         Ok(())
     }
@@ -265,8 +279,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn deadline(&self) -> Instant {
         let silent = self.last_packet + self.patience;
-        let stalled = self.io.stalled.map(|since| since + self.core.config.write_timeout);
-        stalled.map_or(silent, |stalled| stalled.min(silent))
+        let stands = [self.io.stalled, self.large.as_ref().map(|large| large.since)];
+        let patience = self.core.config.write_timeout;
+        stands.into_iter().flatten().map(|since| since + patience).fold(silent, Instant::min)
     }
 
     fn check_clock(&self, was_reading: bool) -> Result<(), End> {
@@ -277,6 +292,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         if was_reading && now.saturating_duration_since(self.last_packet) >= self.patience {
             return Err(End::KeepAlive);
+        }
+        let halfway = self.large.as_ref().map(|large| now.saturating_duration_since(large.since));
+        if was_reading && halfway.is_some_and(|time| time >= self.core.config.write_timeout) {
+            return Err(End::Halfway);
         }
         Ok(())
     }
@@ -296,13 +315,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
         }
         if let Some(will) = will.filter(|_| end.leaves_will()) {
-            core.publish_will(
-                seat.live.number,
-                will.target,
-                &will.payload,
-                (will.qos1, will.retain),
-            )
-            .await;
+            let who = (seat.live.number, seat.live.identity());
+            let flags = (will.qos1, will.retain);
+            core.publish_will(who, will.target, &will.payload, flags).await;
         }
         drop(seat);
         (io, version)
@@ -321,6 +336,7 @@ async fn wait(waiting: &mut Waiting) -> Event {
         Waiting::Nothing => std::future::pending().await,
         Waiting::Budget(permit) => Event::Budget(permit.await),
         Waiting::Store(place) => Event::Place(place.await),
+        Waiting::Large(place) => Event::Large(place.await),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod clients;
 mod hostile;
+mod large;
 mod limits;
 mod notices;
 mod publish;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use komandorr_broker::{Config, Identity};
+use komandorr_wire::ServiceId;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::*;
@@ -152,5 +154,31 @@ async fn the_last_will_is_published_when_a_client_vanishes_and_only_then() -> Re
             assert_eq!(read_publish(level, &watcher.packet().await?)?.2, b"offline");
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_stays_of_a_service_that_is_removed() -> Result<()> {
+    let server = start_with(Config::default(), GUARDED).await?;
+    let mut watcher = Raw::connect_as(server.address, 5, "watch", "reader").await?;
+    watcher.subscribe(5, "komandorr/status/+", 0).await?;
+    let mut agent = Raw::open(server.address).await?;
+    let user = Some(("web-1", "token-of-web-1"));
+    agent.send(&connect_with(5, "agent", user, Some((STATUS, b"offline")), 60)).await?;
+    agent.packet().await?;
+    agent.send(&publish(5, 1, STATUS, 0, b"online")).await?;
+    assert_eq!(read_publish(5, &watcher.packet().await?)?.2, b"online");
+    let service = ServiceId::new("web-1")?;
+    server.registry.removed.lock().insert(service.clone());
+    let is_gone = |who: &Identity| *who == Identity::Service(service.clone());
+    assert_eq!(server.broker.disconnect(is_gone), 1);
+    server.broker.clear_status(&service);
+    let (_, topic, payload) = read_publish(5, &watcher.packet().await?)?;
+    assert_eq!((&*topic, &*payload), (STATUS, b"".as_slice()));
+    agent.rest().await?;
+    server.until(|metrics| metrics.clients.len() == 1).await?;
+    // Its last will is neither kept nor sent.
+    watcher.ping().await?;
+    assert_eq!(server.broker.metrics().retained, 0);
     Ok(())
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -11,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use komandorr_broker::{Broker, Config, Denied, Door, Gatekeeper, Identity, Transport};
 use komandorr_wire::{Delivery, Message, Outcome, ServiceId};
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -28,7 +30,11 @@ pub(crate) const GUARDED: Door = Door { transport: Transport::Tcp, trusted: fals
 
 /// Every service `web-N` is registered with the token `token-of-<id>`; readers
 /// are `reader`, and `one` for `web-1` only; `admin` is the operator.
-pub(crate) struct Registry;
+#[derive(Clone, Default)]
+pub(crate) struct Registry {
+    /// Services that were removed.
+    pub(crate) removed: Arc<Mutex<BTreeSet<ServiceId>>>,
+}
 
 impl Gatekeeper for Registry {
     fn authenticate(
@@ -58,7 +64,7 @@ impl Gatekeeper for Registry {
     }
 
     fn admit(&self, _identity: &Identity, service: &ServiceId) -> bool {
-        !service.as_str().starts_with("unknown")
+        !service.as_str().starts_with("unknown") && !self.removed.lock().contains(service)
     }
 }
 
@@ -74,6 +80,7 @@ pub(crate) enum Store {
 /// A running broker.
 pub(crate) struct Server {
     pub(crate) broker: Broker,
+    pub(crate) registry: Registry,
     pub(crate) address: SocketAddr,
     pub(crate) stop: CancellationToken,
     pub(crate) store: watch::Sender<Store>,
@@ -91,11 +98,20 @@ pub(crate) async fn start_with(config: Config, door: Door) -> Result<Server> {
     let (deliveries, rx) = mpsc::channel(64);
     let (settled, stored) = mpsc::unbounded_channel();
     let (store, mode) = watch::channel(Store::Settles);
-    let broker = Broker::start(config, Arc::new(Registry), deliveries, stop.clone())?;
+    let registry = Registry::default();
+    let gate = Arc::new(registry.clone());
+    let broker = Broker::start(config, gate, deliveries, stop.clone())?;
     let mut tasks = JoinSet::new();
     tasks.spawn(run_store(rx, mode, settled));
-    let mut server =
-        Server { broker, address: ([127, 0, 0, 1], 0).into(), stop, store, stored, tasks };
+    let mut server = Server {
+        broker,
+        registry,
+        address: ([127, 0, 0, 1], 0).into(),
+        stop,
+        store,
+        stored,
+        tasks,
+    };
     server.address = server.listen(door).await?;
     Ok(server)
 }
