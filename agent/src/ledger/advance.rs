@@ -61,8 +61,8 @@ pub enum Doubt {
     TooMuch(Pair),
     /// Zeros amid traffic, twice; the next reading tells what they were.
     Zeros,
-    /// Smaller than before, but too large for a counter that began anew; the
-    /// next reading tells what it was.
+    /// Smaller than before, but too near to it, or too large, for a counter
+    /// that began anew; the next reading tells what it was.
     FellTooLittle(Pair),
     /// No counter of bytes; nothing is credited, counting goes on from here.
     Absurd(Pair),
@@ -111,14 +111,23 @@ pub(super) fn advance(account: &Account, now: Pair, limit: u64) -> Advanced {
         return settle(moved, now, limit);
     }
     // A reset: what the counter shows passed since then, in this interval.
-    if now.within(limit) {
+    if now.within(limit) && (held == Some(zero) || !stepped_back(last, now)) {
         return settle(now, now, limit);
     }
-    // Too much for that. A second such reading shows where it counts on from.
+    // No reset. A second such reading shows where it counts on from.
     if let Some(moved) = held.filter(|&h| h != zero).and_then(|held| now.minus(held)) {
         return settle(moved, now, limit);
     }
     Advanced { bytes: zero, last, held: Some(now), doubt: Some(Doubt::FellTooLittle(now)) }
+}
+
+/// Whether the counters only fell a little: a driver's race, or queues that it
+/// took away. A reset that comes this near to both old values by chance is
+/// rarer, and a fast link could carry nearly any counter's value in one
+/// interval, so the limit alone does not tell the two apart.
+fn stepped_back(last: Pair, now: Pair) -> bool {
+    let near = |last: u64, now: u64| now >= last || now > last / 2;
+    near(last.up, now.up) && near(last.down, now.down)
 }
 
 /// Credits, and doubts what is too much.

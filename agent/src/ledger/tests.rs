@@ -123,6 +123,37 @@ fn a_counter_that_steps_back_a_little_is_not_credited_anew() {
 }
 
 #[test]
+fn a_counter_that_steps_back_within_what_the_link_carries_is_not_credited_anew() {
+    // 2 GB in 5 s are less than 10 Gbit/s carry: that alone makes no reset.
+    let some = 2_000_000_000;
+    assert_eq!(
+        credited(&[(some, some), (some - 100, some + 10), (some + 50, some + 60)]),
+        [(0, 0), (50, 60)]
+    );
+    assert_eq!(
+        credited(&[
+            (some, some),
+            (some - 900, some),
+            (some - 800, some + 1),
+            (some - 700, some + 2)
+        ]),
+        [(0, 0), (100, 1), (100, 1)]
+    );
+    // One direction that is idle, or that lost most, decides as before.
+    assert_eq!(credited(&[(some, 0), (some - 100, 0), (some + 1, 0)]), [(0, 0), (1, 0)]);
+    assert_eq!(credited(&[(some, some), (some - 100, 7)]), [(some - 100, 7)]);
+    // A reset while a reading is held, and one that zeros have confirmed.
+    assert_eq!(credited(&[(some, some), (some - 9, some), (30, 40)]), [(0, 0), (30, 40)]);
+    assert_eq!(credited(&[(some, some), (0, 0), (some - 9, some)]), [(0, 0), (some - 9, some)]);
+}
+
+#[test]
+fn more_than_half_of_the_last_reading_is_a_step_back_and_half_of_it_a_reset() {
+    assert_eq!(credited(&[(1000, 1000), (501, 501), (1001, 1002)]), [(0, 0), (1, 2)]);
+    assert_eq!(credited(&[(1000, 1000), (500, 501)]), [(500, 501)]);
+}
+
+#[test]
 fn an_impossible_reading_is_flagged_and_credited() {
     let mut ledger = Ledger::default();
     take(&mut ledger, "a", 1000, &[reading("eth0", 2, 0, 0)]);
@@ -200,6 +231,8 @@ enum Event {
     Traffic(u64, u64),
     Reset(u64, u64),
     Reboot(u64, u64),
+    /// A driver's race: so many percent less, for one reading.
+    StepBack(u64, u64),
     /// The step could not be stored: the ledger stays where it was.
     NotStored(u64, u64),
 }
@@ -212,6 +245,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => bytes().prop_map(|(up, down)| Event::Traffic(up, down)),
         1 => bytes().prop_map(|(up, down)| Event::Reset(up, down)),
         1 => bytes().prop_map(|(up, down)| Event::Reboot(up, down)),
+        1 => (0..50_u64, 1..50_u64).prop_map(|(up, down)| Event::StepBack(up, down)),
         1 => bytes().prop_map(|(up, down)| Event::NotStored(up, down)),
     ]
 }
@@ -225,20 +259,31 @@ proptest! {
         let mut ledger = Ledger::default();
         let (mut boot, mut now, mut raw) = (0, 1000, Pair { up: start, down: start });
         let mut truth = Pair::default();
-        let mut stored = true;
+        let (mut stored, mut back) = (true, false);
         take(&mut ledger, "0", now, &[reading("eth0", 2, raw.up, raw.down)]);
         for event in events {
             now += 5000;
             let (Event::Traffic(up, down) | Event::Reset(up, down) | Event::Reboot(up, down)
-                | Event::NotStored(up, down)) = event;
+                | Event::StepBack(up, down) | Event::NotStored(up, down)) = event;
             let moved = Pair { up, down };
             match event {
                 Event::Traffic(..) | Event::NotStored(..) => raw = raw.plus(moved),
+                // It recovers before it strikes again, or it were no race.
+                Event::StepBack(..) if stored && !back => {
+                    let less = |all: u64, percent| all - all / 100 * percent;
+                    let readings = [reading("eth0", 2, less(raw.up, up), less(raw.down, down))];
+                    take(&mut ledger, &boot.to_string(), now, &readings);
+                    prop_assert_eq!(ledger.total, truth);
+                    back = true;
+                    continue;
+                }
+                Event::StepBack(..) => raw = raw.plus(moved),
                 // A reset hides what was not read before it, so in a world of
                 // exact truth it strikes right after a reading.
                 Event::Reset(..) | Event::Reboot(..) if !stored => raw = raw.plus(moved),
-                // One whose counter has passed its old values shows nowhere.
-                Event::Reset(..) if up >= raw.up && down >= raw.down => raw = raw.plus(moved),
+                // One whose counter has passed its old values shows nowhere,
+                // and one that is near to both looks like a step back.
+                Event::Reset(..) if up > raw.up / 2 && down > raw.down / 2 => raw = raw.plus(moved),
                 Event::Reset(..) => raw = moved,
                 Event::Reboot(..) => (boot, now, raw) = (boot + 1, 5000, moved),
             }
@@ -246,6 +291,7 @@ proptest! {
             let readings = [reading("eth0", 2, raw.up, raw.down)];
             stored = !matches!(event, Event::NotStored(..));
             if stored {
+                back = false;
                 take(&mut ledger, &boot.to_string(), now, &readings);
                 prop_assert_eq!(ledger.total, truth);
                 prop_assert_eq!(ledger.accounts["eth0"].total, truth);
