@@ -168,7 +168,7 @@ impl Ledger {
             }
             interval.interfaces.push(movement);
         }
-        self.vanish(seen.readings, &mut step);
+        self.vanish(seen.readings, same_boot, &mut step);
         step.interval = (!baseline).then_some(interval);
         Verdict::Step(step)
     }
@@ -225,13 +225,19 @@ impl Ledger {
     }
 
     /// Notes what was there and is not any more, and forgets the least of it.
-    fn vanish(&self, readings: &[Reading], step: &mut Step) {
+    fn vanish(&self, readings: &[Reading], same_boot: bool, step: &mut Step) {
         let there: std::collections::BTreeSet<&str> = readings.iter().map(|r| &*r.name).collect();
         let mut gone: Vec<(&Box<str>, &Account)> =
             self.accounts.iter().filter(|(name, _)| !there.contains(&***name)).collect();
-        for (name, account) in gone.iter().filter(|(_, account)| account.present) {
-            let account = Account { present: false, ..(*account).clone() };
-            step.changes.push(((*name).clone(), account));
+        for (name, before) in &gone {
+            let mut account = Account { present: false, ..(*before).clone() };
+            if !same_boot {
+                // Should it come later in this boot, it will have begun at zero.
+                (account.last, account.held) = (Pair::default(), None);
+            }
+            if account != **before {
+                step.changes.push(((*name).clone(), account));
+            }
         }
         if gone.len() > KEEP_VANISHED {
             gone.sort_by_key(|(_, account)| account.total.sum());

@@ -216,6 +216,39 @@ fn a_reboot_credits_what_the_counter_shows_since_boot() {
 }
 
 #[test]
+fn an_interface_that_comes_late_after_a_reboot_owes_the_old_boot_nothing() {
+    // 3.9 GB of 4.29: what comes after it could be taken for a 32-bit wrap.
+    for old in [10_000, 3_900_000_000] {
+        let mut ledger = Ledger::default();
+        let both = |up, down| [reading("eth0", 2, 1, 1), reading("usb0", 3, up, down)];
+        take(&mut ledger, "a", 900_000, &both(old, old));
+        take(&mut ledger, "b", 5000, &[reading("eth0", 2, 1, 1)]);
+        let step = take(&mut ledger, "b", 10_000, &both(20_000, 30_000));
+        let usb0 = &step.interval.unwrap().interfaces[1];
+        assert_eq!(usb0.bytes, Pair { up: 20_000, down: 30_000 }, "{old}");
+    }
+}
+
+#[test]
+fn an_interface_that_was_gone_before_a_reboot_owes_the_old_boot_nothing() {
+    let mut ledger = Ledger::default();
+    let usb0 = |up, down| [reading("usb0", 3, up, down)];
+    take(&mut ledger, "a", 1000, &usb0(9000, 9000));
+    // A reading that is held, of the old boot too.
+    take(&mut ledger, "a", 2000, &usb0(8000, 8000));
+    take(&mut ledger, "a", 3000, &[]);
+    take(&mut ledger, "b", 1000, &[]);
+    let account = &ledger.accounts["usb0"];
+    assert_eq!((account.last, account.held), (Pair::default(), None));
+    let step = take(&mut ledger, "b", 2000, &usb0(8500, 8600));
+    assert_eq!(step.interval.unwrap().bytes, Pair { up: 8500, down: 8600 });
+    // In the same boot one that comes back with its number counts on.
+    take(&mut ledger, "b", 3000, &[]);
+    let step = take(&mut ledger, "b", 4000, &usb0(8501, 8602));
+    assert_eq!(step.interval.unwrap().bytes, Pair { up: 1, down: 2 });
+}
+
+#[test]
 fn no_time_is_no_interval() {
     let mut ledger = Ledger::default();
     let readings = [reading("eth0", 2, 1, 1)];
