@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use komandorr_wire::{AgentSeq, Sample};
+use komandorr_wire::Sample;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +23,8 @@ use crate::{
 const STORE: Duration = Duration::from_secs(15);
 
 /// Tries interface, name resolution, connection, credential and one stored
-/// sample, and writes a line for each to `out`. The sample is empty and has an
-/// identity of its own: it touches no counter and no state.
+/// sample, and writes a line for each to `out`. The sample is empty and names
+/// no agent: it touches no counter and no state.
 pub async fn check(
     config: &Config,
     source: &mut dyn Source,
@@ -132,13 +132,14 @@ fn refused(trouble: &Trouble, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn empty_sample() -> Sample {
-    let agent = format!("check-{:032x}", rand::random::<u128>()).into();
     Sample {
         interval_ms: 1,
         // Else the server would take 1 ms for this service's interval.
         gap: true,
         ended_ms: Some(clock::wall_ms()),
-        agent: Some(AgentSeq { agent, seq: Some(1) }),
+        // No agent: a name of its own would be a second agent of the service,
+        // of which the server warns. An empty sample may be stored twice.
+        agent: None,
         ..Sample::default()
     }
 }

@@ -102,7 +102,7 @@ async fn health_is_a_sample_of_late_and_needs_no_server() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_checks_sample_tells_no_interval() -> Result<()> {
+async fn a_checks_sample_tells_no_interval_no_bytes_and_no_agent() -> Result<()> {
     let (broker, state) = (Broker::start(|_, _| Answer::Store).await?, tempfile::tempdir()?);
     let config = config(&broker.url, state.path())?;
     commands::check(&config, &mut *Counters::default().source(), &mut Vec::new()).await?;
@@ -110,6 +110,8 @@ async fn a_checks_sample_tells_no_interval() -> Result<()> {
     assert_eq!(stored.len(), 1);
     // The server takes none from a sample over a gap.
     assert!(stored.iter().all(|sample| sample.gap && sample.interval_ms == 1));
+    // One that named an agent would be a second agent of the service.
+    assert!(stored.iter().all(|s| s.agent.is_none() && (s.up, s.down) == (0, 0)));
     Ok(())
 }
 
