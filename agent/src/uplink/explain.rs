@@ -126,10 +126,23 @@ impl Access {
             "use the name that stands in the server's certificate"
         } else if why.contains("Expired") || why.contains("certificate expired") {
             "the server's certificate has expired: renew it; or is this machine's clock wrong?"
+        } else if why.contains("CaUsedAsEndEntity") {
+            return self.trouble(Step::Tls, why, &self.certificate_of_a_server());
         } else {
             "does this port speak TLS, and is its certificate valid?"
         };
         self.trouble(Step::Tls, why, advice)
+    }
+
+    /// `openssl req -x509` alone makes an authority, which many programs take
+    /// for a server's certificate all the same, and rustls does not.
+    fn certificate_of_a_server(&self) -> String {
+        let host = &self.url.host;
+        let kind = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
+        format!(
+            "its certificate is an authority's, not a server's; make one with openssl req -x509 \
+             .. -addext basicConstraints=critical,CA:FALSE -addext subjectAltName={kind}:{host}"
+        )
     }
 
     fn websocket(&self, error: &(dyn Error + 'static)) -> Trouble {

@@ -8,3 +8,4 @@ mod mosquitto;
 mod outage;
 mod program;
 mod support;
+mod tls;

@@ -17,16 +17,16 @@ use komandorr_config::Secret;
 use crate::support::{Agent, Counters, Process, Store, config, sh, until};
 
 /// mosquitto, in a folder of its own.
-struct Mosquitto {
+pub(crate) struct Mosquitto {
     process: Process,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Mosquitto {
     /// Starts it with these lines of configuration (`PORT` is its port) on a
     /// free port; mosquitto cannot choose one itself, so another one is tried
     /// when somebody else was faster.
-    async fn start(dir: &Path, lines: &str) -> Result<Self> {
+    pub(crate) async fn start(dir: &Path, lines: &str) -> Result<Self> {
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             if let Ok(started) = Self::on(port, dir, lines).await {
@@ -74,7 +74,7 @@ impl Mosquitto {
 type Message = (String, Vec<u8>);
 
 /// An independent client that stays subscribed over restarts of the broker.
-struct Subscriber {
+pub(crate) struct Subscriber {
     _process: Process,
     seen: Arc<Mutex<Vec<Message>>>,
 }
@@ -85,7 +85,7 @@ impl Subscriber {
     }
 
     /// Connects as these options of mosquitto's own clients say.
-    async fn through(way: &str) -> Result<Self> {
+    pub(crate) async fn through(way: &str) -> Result<Self> {
         let mut command = Command::new("mosquitto_sub");
         command.args(way.split(' ')).args(["-t", "komandorr/#", "-q", "1", "-c", "-i", "t"]);
         let mut process = Process::start(
@@ -275,46 +275,6 @@ async fn a_refused_token_is_named_and_a_new_one_in_its_file_is_taken() -> Result
     for step in ["interface", "name", "connection", "credential", "sample"] {
         assert!(out.lines().any(|l| l.starts_with(step) && l.contains(" ok ")), "{step}: {out}");
     }
-    Ok(())
-}
-
-#[tokio::test]
-async fn tls_is_verified_and_a_private_authority_can_be_given() -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let at = dir.path().display();
-    sh(&format!(
-        "cd {at} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-         -days 2 -subj /CN=ca -keyout ca.key -out ca.pem && openssl req -newkey ec -pkeyopt \
-         ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem && \
-         printf 'subjectAltName=DNS:localhost' > ext && openssl x509 -req -in csr.pem -CA ca.pem \
-         -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out cert.pem 2>&1"
-    ))?;
-    let tls = format!("certfile {at}/cert.pem\nkeyfile {at}/key.pem");
-    let lines = format!("listener PORT\nallow_anonymous true\n{tls}");
-    let broker = Mosquitto::start(dir.path(), &lines).await?;
-    let way = format!("-h localhost -p {} --cafile {at}/ca.pem", broker.port);
-    let _subscriber = Subscriber::through(&way).await?;
-    let mut source = Counters::default().source();
-    let mut try_it = async |host: &str, ca: Option<&str>| -> Result<()> {
-        let url = format!("mqtts://{host}:{}", broker.port);
-        let mut config = config(&url, dir.path())?;
-        config.ca = ca.map(|file| dir.path().join(file));
-        commands::check(&config, &mut *source, &mut Vec::new()).await
-    };
-    try_it("localhost", Some("ca.pem")).await?;
-    let error = try_it("127.0.0.1", Some("ca.pem")).await.err();
-    let error = error.map(|e| format!("{e:#}")).unwrap_or_default();
-    assert!(error.contains("name that stands in the server's certificate"), "{error}");
-    let error = try_it("localhost", None).await.err();
-    let error = error.map(|e| format!("{e:#}")).unwrap_or_default();
-    assert!(error.contains("--ca FILE"), "{error}");
-    // The system's authorities, which may stand in a file of their own.
-    let mut program = Command::new(env!("CARGO_BIN_EXE_komandorr-agent"));
-    program.args(["check", "--service", "web-1", "--interface", "lo"]);
-    program.args(["--url", &format!("mqtts://localhost:{}", broker.port)]);
-    program.args(["--state-dir", &dir.path().join("state").display().to_string()]);
-    let out = program.env("SSL_CERT_FILE", dir.path().join("ca.pem")).output()?;
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     Ok(())
 }
 
