@@ -300,7 +300,6 @@ proptest! {
                 | Event::StepBack(up, down) | Event::NotStored(up, down)) = event;
             let moved = Pair { up, down };
             match event {
-                Event::Traffic(..) | Event::NotStored(..) => raw = raw.plus(moved),
                 // It recovers before it strikes again, or it were no race.
                 Event::StepBack(..) if stored && !back => {
                     let less = |all: u64, percent| all - all / 100 * percent;
@@ -310,7 +309,9 @@ proptest! {
                     back = true;
                     continue;
                 }
-                Event::StepBack(..) => raw = raw.plus(moved),
+                Event::Traffic(..) | Event::NotStored(..) | Event::StepBack(..) => {
+                    raw = raw.plus(moved);
+                }
                 // A reset hides what was not read before it, so in a world of
                 // exact truth it strikes right after a reading.
                 Event::Reset(..) | Event::Reboot(..) if !stored => raw = raw.plus(moved),
