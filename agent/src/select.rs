@@ -1,5 +1,7 @@
 //! Which interfaces are summed, and why: `auto`, names, and patterns.
 
+use std::collections::BTreeMap;
+
 use crate::source::{Link, Role};
 
 /// The interfaces that a user wants summed.
@@ -148,8 +150,28 @@ pub fn capacity(setting: Option<u64>, links: &[Link], chosen: &Chosen) -> Option
         // A link that is down carries nothing and has no speed.
         choice.counted && link.up
     });
-    let speeds: Option<Vec<u64>> = counted.map(|(link, _)| link.speed).collect();
-    speeds.map(|speeds| speeds.into_iter().fold(0, u64::saturating_add)).filter(|&sum| sum > 0)
+    let counted: Vec<&Link> = counted.map(|(link, _)| link).collect();
+    let mut speeds = BTreeMap::new();
+    for &link in &counted {
+        // By name, so that a bond is summed once for all of its members.
+        match bond_of(link, links, &counted) {
+            Some((bond, speed)) => speeds.insert(bond, speed),
+            None => speeds.insert(&*link.name, link.speed?),
+        };
+    }
+    Some(speeds.into_values().fold(0, u64::saturating_add)).filter(|&sum| sum > 0)
+}
+
+/// The bond that speaks for a link, and its speed: one that tells it, and of
+/// which everything is counted. It knows which members send and which only
+/// stand by for another one, and their sum does not.
+fn bond_of<'a>(link: &Link, links: &'a [Link], counted: &[&Link]) -> Option<(&'a str, u64)> {
+    let name = link.bond.as_ref()?;
+    let bond = links.iter().find(|bond| bond.name == *name && bond.up)?;
+    let member = |other: &&Link| other.up && other.bond == link.bond;
+    let whole =
+        links.iter().filter(member).count() == counted.iter().copied().filter(member).count();
+    bond.speed.filter(|_| whole).map(|speed| (&*bond.name, speed))
 }
 
 #[cfg(test)]
@@ -158,7 +180,7 @@ mod tests {
 
     fn link(name: &str, role: Role, speed: Option<u64>, default_route: bool) -> Link {
         let (name, detail) = (name.into(), "".into());
-        Link { name, index: 1, role, detail, speed, up: true, default_route }
+        Link { name, index: 1, role, detail, bond: None, speed, up: true, default_route }
     }
 
     fn counted(selection: &str, links: &[Link]) -> Vec<String> {
@@ -221,5 +243,37 @@ mod tests {
         assert_eq!(capacity(None, &links, &chosen), None);
         links[1].up = false;
         assert_eq!(capacity(None, &links, &chosen), Some(125_000_000));
+    }
+
+    #[test]
+    fn a_bond_that_tells_its_speed_carries_that_and_not_its_members_sum() {
+        let gigabit = Some(125_000_000);
+        let mut links = [
+            link("eth0", Role::Physical, gigabit, false),
+            link("eth1", Role::Physical, gigabit, false),
+            link("eth2", Role::Physical, gigabit, false),
+            link("bond0", Role::Bond, gigabit, true),
+        ];
+        links[..2].iter_mut().for_each(|link| link.bond = Some("bond0".into()));
+        let told = |links: &[Link], selection: &str| {
+            capacity(None, links, &Selection::parse(selection).choose(links))
+        };
+        assert_eq!(told(&links, "auto"), Some(250_000_000));
+        assert_eq!(told(&links, "eth0,eth1"), gigabit);
+        assert_eq!(told(&links, "bond0"), gigabit);
+        // A half of it is a link of its own.
+        links[3].speed = Some(250_000_000);
+        assert_eq!(told(&links, "eth1"), gigabit);
+        assert_eq!(told(&links, "auto"), Some(375_000_000));
+        // The one that stands by may have no speed, or be unplugged.
+        (links[1].speed, links[3].speed) = (None, gigabit);
+        assert_eq!(told(&links, "auto"), Some(250_000_000));
+        (links[1].up, links[2].up) = (false, false);
+        assert_eq!(told(&links, "auto"), gigabit);
+        // Where the bond tells nothing, its members do.
+        (links[1].up, links[1].speed, links[3].speed) = (true, gigabit, None);
+        assert_eq!(told(&links, "auto"), Some(250_000_000));
+        (links[3].speed, links[3].up) = (gigabit, false);
+        assert_eq!(told(&links, "auto"), Some(250_000_000));
     }
 }

@@ -75,6 +75,8 @@ pub struct Link {
     pub role: Role,
     /// How that was found, or what is peculiar: `master br0`, `on eth0`.
     pub detail: Box<str>,
+    /// The bond that it is a member of.
+    pub bond: Option<Box<str>>,
     /// Speed of the link per direction, bytes per second; `None`: unknown.
     pub speed: Option<u64>,
     /// Whether it is up. A link that is down has no speed.

@@ -97,6 +97,7 @@ fn link(name: &str) -> Link {
         index: 0,
         role: listed.map_or(Role::Physical, |(_, role)| *role),
         detail: "by its name".into(),
+        bond: None,
         speed: None,
         up: true,
         default_route: false,

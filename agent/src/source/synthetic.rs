@@ -22,6 +22,7 @@ impl<F: FnMut() -> (u64, u64) + Send> Synthetic<F> {
             index: 1,
             role: Role::Physical,
             detail: "synthetic".into(),
+            bond: None,
             speed,
             up: true,
             default_route: true,

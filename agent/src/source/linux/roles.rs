@@ -29,7 +29,8 @@ pub(super) fn describe(net: &Path, name: &str, index: u32, default_route: bool) 
     let real = matches!(role, Role::Physical | Role::Bond | Role::SwitchPort | Role::Standby);
     let megabits = number::<i64>(&node.file("speed")).filter(|&n| real && n > 0);
     let speed = megabits.and_then(|n| u64::try_from(n).ok()).map(|n| n.saturating_mul(125_000));
-    Link { name: name.into(), index, role, detail: detail.into(), speed, up, default_route }
+    let (bond, detail) = (node.bond(), detail.into());
+    Link { name: name.into(), index, role, detail, bond, speed, up, default_route }
 }
 
 /// The facts about one interface that decide its role.
@@ -72,6 +73,12 @@ impl<'a> Node<'a> {
 
     fn file(&self, name: &str) -> std::path::PathBuf {
         self.net.join(self.name).join(name)
+    }
+
+    /// The master, where that is a bond.
+    fn bond(&self) -> Option<Box<str>> {
+        let master = self.master.as_deref()?;
+        self.net.join(master).join("bonding").is_dir().then(|| master.into())
     }
 
     fn role(&self) -> (Role, String) {

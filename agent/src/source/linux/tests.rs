@@ -132,6 +132,12 @@ fn a_bonded_card_in_a_bridge_is_counted_once() {
         .collect();
     assert_eq!(counted, ["eth0", "eth1"]);
     assert_eq!(crate::select::capacity(None, &links, &chosen), Some(250_000_000));
+    // Of a pair of which one stands by, the bond tells what it can carry.
+    tree.add("bond0", 4, &[("speed", "1000")]);
+    let links = tree.source().links().unwrap();
+    assert_eq!(crate::select::capacity(None, &links, &chosen), Some(125_000_000));
+    // A bridge is a master as well, and no bond.
+    assert_eq!(links[2].bond, None);
 }
 
 #[test]
