@@ -14,7 +14,10 @@ use super::{
     record::{self, Body, Record, Snapshot},
     segment::{self, Scan, Segment, State, Tail},
 };
-use crate::ledger::{Ledger, Pair};
+use crate::{
+    clock,
+    ledger::{Ledger, Pair},
+};
 
 /// Where damaged files are put, and how many are kept.
 const DAMAGED: &str = "damaged";
@@ -60,6 +63,11 @@ impl Spool {
         if found.damaged && waiting.len() < state.waiting.len() {
             let lost = state.waiting.len() - waiting.len();
             tracing::error!(samples = lost, "samples were lost with the damaged part of the spool");
+        }
+        let ledger = &mut state.snapshot.ledger;
+        if clock::same_boot((&ledger.boot, ledger.boot_ms), (run.boot, clock::boot_ms())) {
+            // As it is called in this run.
+            ledger.boot = run.boot.into();
         }
         let fresh = renew(&mut state, run, home, found.last_damaged);
         let hasty = state.snapshot.identity.hasty != run.hasty;
@@ -187,7 +195,7 @@ fn set_aside(dir: &Path, segment: &Segment) -> anyhow::Result<PathBuf> {
     for path in old.iter().take(surplus) {
         fs::remove_file(path)?;
     }
-    let aside = folder.join(format!("{:012}-{}", segment.id, crate::clock::wall_ms()));
+    let aside = folder.join(format!("{:012}-{}", segment.id, clock::wall_ms()));
     fs::copy(&segment.path, &aside)?;
     Ok(aside)
 }

@@ -249,6 +249,19 @@ fn numbers_that_a_power_cut_may_have_taken_are_not_used_again() {
 }
 
 #[test]
+fn a_time_of_boot_that_wanders_between_two_runs_is_no_reboot() {
+    let dir = tempdir().unwrap();
+    let mut spool = open_with(dir.path(), Limits::default(), Run { boot: "up-1000", hasty: true });
+    let first = Step { boot: "up-1000".into(), ..step(&spool) };
+    spool.append(&first, |agent| sample(&first, agent)).unwrap();
+    let (agent, ledger) = (spool.agent().to_owned(), spool.ledger().clone());
+    drop(spool);
+    let spool = open_with(dir.path(), Limits::default(), Run { boot: "up-1001", hasty: true });
+    assert_eq!(spool.agent(), agent);
+    assert_eq!(*spool.ledger(), Ledger { boot: "up-1001".into(), ..ledger });
+}
+
+#[test]
 fn two_agents_cannot_share_a_state_directory() {
     let dir = tempdir().unwrap();
     let first = open(dir.path());
