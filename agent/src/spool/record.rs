@@ -20,7 +20,8 @@ pub(super) struct Identity {
     /// Number of the record before this identity's first sample: what is left
     /// of a record's number when it is subtracted counts from 1.
     pub base: u64,
-    /// Of the machine and the state directory, so that a copy is noticed.
+    /// Of the machine and the state directory, so that a copy of the folder is
+    /// noticed. A clone of the whole disk has the same.
     pub home: u64,
     /// Samples may be published before they have reached the disk itself.
     pub hasty: bool,

@@ -224,7 +224,9 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
 }
 
 /// What tells this state from a copy of it: the machine, and the node of the
-/// lock file, which a copied or restored folder has another of.
+/// lock file, which a copied or restored folder has another of. A clone of the
+/// whole disk keeps both and is not told apart: where it keeps the service's
+/// name as well, the state directory must be emptied before it is cloned.
 fn home(lock: &File) -> u64 {
     let mut hasher = DefaultHasher::new();
     fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().hash(&mut hasher);
