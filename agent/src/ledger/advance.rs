@@ -121,12 +121,12 @@ pub(super) fn advance(account: &Account, now: Pair, limit: u64) -> Advanced {
     Advanced { bytes: zero, last, held: Some(now), doubt: Some(Doubt::FellTooLittle(now)) }
 }
 
-/// Whether the counters only fell a little: a driver's race, or queues that it
-/// took away. A reset that comes this near to both old values by chance is
-/// rarer, and a fast link could carry nearly any counter's value in one
-/// interval, so the limit alone does not tell the two apart.
+/// Whether the counters only fell a little, by less than a sixteenth: a driver's
+/// race, or queues that it took away. A reset that comes this near to both old
+/// values by chance is rarer, and a fast link could carry nearly any counter's
+/// value in one interval, so the limit alone does not tell the two apart.
 fn stepped_back(last: Pair, now: Pair) -> bool {
-    let near = |last: u64, now: u64| now >= last || now > last / 2;
+    let near = |last: u64, now: u64| now >= last || now > last - last / 16;
     near(last.up, now.up) && near(last.down, now.down)
 }
 
