@@ -1,6 +1,8 @@
 //! One commit's worth of samples: what is new, and what it adds up to. No
 //! database, no clock: the rules of "stored once" and of the roll-up alone.
 
+mod identities;
+
 // Seeded like std's, and several times as fast for keys as short as these.
 use foldhash::HashMap;
 use komandorr_wire::{Origin, Sample};
@@ -9,6 +11,7 @@ use crate::{
     bucket::{FIVE_MINUTES_MS, HOUR_MS, bucket_of, share_out, speed},
     ranges::RangeSet,
 };
+use identities::Identities;
 
 /// How far an agent's clock may run ahead of ours before its time stamp is
 /// not believed, milliseconds: more than any network's delay and a clock kept
@@ -79,8 +82,10 @@ pub(crate) struct Batch {
     pub(crate) interfaces: HashMap<InterfaceKey, InterfacePart>,
     /// Agent, first and last number of what this batch stores of it.
     pub(crate) ranges: Vec<(i32, u64, u64)>,
-    /// Agents that the store does not know yet.
-    pub(crate) agents: Vec<(i32, Box<str>)>,
+    /// Agents that the store does not know yet: number, identity, service.
+    pub(crate) agents: Vec<(i32, Box<str>, i32)>,
+    /// Agents that the store need not know any more.
+    pub(crate) forgotten: Vec<i32>,
     pub(crate) import_marks: Vec<ImportMark>,
     /// Samples that were stored before.
     pub(crate) repeated: u64,
@@ -90,21 +95,19 @@ pub(crate) struct Batch {
 /// taken, so a batch must be committed, however often that takes.
 #[derive(Debug, Default)]
 pub(crate) struct Batcher {
-    agents: HashMap<Box<str>, Agent>,
-    next_agent_no: i32,
-}
-
-#[derive(Debug, Default)]
-struct Agent {
-    number: i32,
-    stored: RangeSet,
+    identities: Identities,
 }
 
 impl Batcher {
     /// Takes up what the store holds of an agent.
-    pub(crate) fn restore(&mut self, number: i32, identity: &str, stored: RangeSet) {
-        self.agents.insert(identity.into(), Agent { number, stored });
-        self.next_agent_no = self.next_agent_no.max(number + 1);
+    pub(crate) fn restore(
+        &mut self,
+        number: i32,
+        identity: &str,
+        service_no: Option<i32>,
+        stored: RangeSet,
+    ) {
+        self.identities.restore(number, identity, service_no, stored);
     }
 
     /// Adds one sample to a batch, unless it was stored before.
@@ -115,7 +118,7 @@ impl Batcher {
         sample: Sample,
         arrived_ms: i64,
     ) {
-        let (agent_no, new) = self.number(batch, &sample);
+        let (agent_no, new) = self.number(batch, service_no, &sample);
         if !new {
             batch.repeated += 1;
             return;
@@ -142,26 +145,23 @@ impl Batcher {
     }
 
     /// The number of the sample's agent, and whether the sample is new.
-    fn number(&mut self, batch: &mut Batch, sample: &Sample) -> (Option<i32>, bool) {
+    fn number(
+        &mut self,
+        batch: &mut Batch,
+        service_no: i32,
+        sample: &Sample,
+    ) -> (Option<i32>, bool) {
         let Some(id) = &sample.agent else { return (None, true) };
-        let agent = if let Some(known) = self.agents.get_mut(&id.agent) {
-            known
-        } else {
-            let number = self.next_agent_no;
-            self.next_agent_no += 1;
-            batch.agents.push((number, id.agent.clone()));
-            let new = Agent { number, stored: RangeSet::default() };
-            self.agents.entry(id.agent.clone()).insert_entry(new).into_mut()
-        };
-        let Some(seq) = id.seq else { return (Some(agent.number), true) };
-        if !agent.stored.insert(seq) {
-            return (Some(agent.number), false);
+        let (number, new) = self.identities.take(service_no, id, batch);
+        if let Some(seq) = id.seq.filter(|_| new) {
+            match batch.ranges.last_mut() {
+                Some((of, _, last)) if *of == number && last.checked_add(1) == Some(seq) => {
+                    *last = seq
+                }
+                _ => batch.ranges.push((number, seq, seq)),
+            }
         }
-        match batch.ranges.last_mut() {
-            Some((number, _, last)) if *number == agent.number && *last + 1 == seq => *last = seq,
-            _ => batch.ranges.push((agent.number, seq, seq)),
-        }
-        (Some(agent.number), true)
+        (Some(number), new)
     }
 }
 
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn what_was_stored_before_a_restart_is_known() {
         let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
-        batcher.restore(4, "a", RangeSet::from_ranges(vec![(1, 9)]));
+        batcher.restore(4, "a", Some(1), RangeSet::from_ranges(vec![(1, 9)]));
         batcher.add(&mut batch, 1, numbered(9, 1), NOON_MS + 1_000_000);
         batcher.add(&mut batch, 1, numbered(10, 1), NOON_MS + 1_000_000);
         assert_eq!((batch.rows.len(), batch.repeated, batch.ranges), (1, 1, vec![(4, 10, 10)]));

@@ -14,6 +14,7 @@ use crate::{
     Config, Live, OpenError, Reader, Registry, Stats,
     batch::Batcher,
     housekeeping::Housekeeper,
+    read::KeptMinutes,
     restore::restore,
     store::{Database, explain},
     writer::{Committer, Writer},
@@ -40,9 +41,12 @@ impl Collector {
         let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));
-        let batcher =
-            database.lane().with(|connection| restore(connection, &live)).map_err(failed)?;
-        let reader = Reader::new(&database, &registry, zone, &config);
+        let take_up = |connection: &duckdb::Connection| {
+            let minutes = KeptMinutes::load(connection, config.keep_five_minutes)?;
+            Ok((minutes, restore(connection, &live, minutes)?))
+        };
+        let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
+        let reader = Reader::new(&database, &registry, zone, minutes);
         let stats = Arc::default();
         Ok(Self { config, database, batcher, registry, live, stats, reader })
     }

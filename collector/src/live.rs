@@ -7,7 +7,10 @@ mod fleet;
 mod periods;
 mod service;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
@@ -42,6 +45,8 @@ struct LiveState {
     /// By the store's number.
     services: BTreeMap<i32, ServiceLive>,
     fleet: Fleet,
+    /// Of the registry, when those that are removed were looked for.
+    registered: u64,
 }
 
 /// What the store knew of a service when the program started.
@@ -132,6 +137,16 @@ impl Live {
         state.fleet.add(row);
     }
 
+    /// Forgets services that were removed, be it before their last batch.
+    fn forget_removed(&self, state: &mut LiveState) {
+        let version = self.registry.version();
+        if state.registered != version {
+            let known: BTreeSet<_> = self.registry.services().iter().map(|s| s.number).collect();
+            state.services.retain(|number, _| known.contains(number));
+            state.registered = version;
+        }
+    }
+
     /// Takes up what was just committed.
     pub(crate) fn apply(&self, batch: &Batch) {
         let spans = self.periods.at(Timestamp::now());
@@ -152,6 +167,7 @@ impl Live {
             let service = state.services.entry(service_no).or_default();
             service.count_in_periods(bucket_ms, part, spans);
         }
+        self.forget_removed(&mut state);
         drop(state);
         self.version.send_modify(|version| *version += 1);
     }

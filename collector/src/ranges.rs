@@ -1,5 +1,9 @@
 //! Which sample numbers of an agent are stored: the rule of "stored once".
 
+/// Most ranges of an agent. Where more numbers are missing than that, the
+/// oldest of them count as stored: they are not waited for.
+const MANY: usize = 1000;
+
 /// A set of sample numbers as sorted, disjoint, non-adjacent ranges with both
 /// ends included. An agent that loses nothing has exactly one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +21,12 @@ impl RangeSet {
                 }
                 _ => joined.push((first, last)),
             }
+        }
+        let more = joined.len().saturating_sub(MANY);
+        let first = joined.first().map(|range| range.0);
+        joined.drain(..more);
+        if let (Some(oldest), Some(first)) = (joined.first_mut(), first) {
+            oldest.0 = first;
         }
         Self(joined)
     }
@@ -42,9 +52,21 @@ impl RangeSet {
             }
             (Some(previous), None) => previous.1 = number,
             (None, Some(next)) => next.0 = number,
-            (None, None) => self.0.insert(at, (number, number)),
+            (None, None) => {
+                self.0.insert(at, (number, number));
+                self.close_oldest_gap();
+            }
         }
         true
+    }
+
+    fn close_oldest_gap(&mut self) {
+        if let [first, second, rest @ ..] = &mut self.0[..]
+            && rest.len() + 2 > MANY
+        {
+            second.0 = first.0;
+            self.0.remove(0);
+        }
     }
 
     /// The ranges in order.
@@ -84,6 +106,25 @@ mod tests {
             let pieces = numbers.iter().map(|&n| (n, n)).collect();
             prop_assert_eq!(RangeSet::from_ranges(pieces), set);
         }
+    }
+
+    #[test]
+    fn of_too_many_gaps_the_oldest_are_closed() {
+        let odd = |n: u64| 2 * n + 1;
+        for descending in [false, true] {
+            let mut set = RangeSet::default();
+            for n in 0..5000_u64 {
+                assert!(set.insert(odd(if descending { 4999 - n } else { n })) || descending);
+            }
+            assert_eq!(set.ranges().len(), MANY);
+            assert_eq!(set.ranges().last(), Some(&(9999, 9999)));
+            assert_eq!(set.ranges().first().map(|range| range.0), Some(1));
+            assert!(!set.insert(2) && set.insert(9998));
+        }
+        let pieces: Vec<_> = (0..5000).map(|n| (odd(n), odd(n))).collect();
+        let set = RangeSet::from_ranges(pieces);
+        assert_eq!(set.ranges().len(), MANY);
+        assert_eq!(set.ranges()[..2], [(1, 8001), (8003, 8003)]);
     }
 
     #[test]

@@ -6,13 +6,14 @@ mod export;
 mod fold;
 mod history;
 mod imports;
+mod kept;
 mod profile;
 mod query;
 mod question;
 mod spans;
 mod weeks;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
@@ -22,6 +23,7 @@ pub use calendar::Calendar;
 pub use export::{Export, ExportFormat};
 pub use fold::{Peak, Point, Summary};
 pub use imports::ImportProgress;
+pub(crate) use kept::KeptMinutes;
 pub use profile::{HourCell, HourProfile};
 pub use query::{Holdings, InterfaceVolume, Kept};
 pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step, Talker};
@@ -30,7 +32,6 @@ pub(crate) use spans::{in_spans, of_all_time};
 pub use weeks::WeekReport;
 
 use crate::{
-    Config,
     backup::{Backup, BackupError},
     bucket::HOUR_MS,
     level::Level,
@@ -47,7 +48,7 @@ pub struct Reader {
     pool: Pool,
     registry: Arc<Registry>,
     zone: TimeZone,
-    keep_five_minutes: Duration,
+    minutes: KeptMinutes,
     database: PathBuf,
     backups: Arc<Semaphore>,
 }
@@ -63,13 +64,13 @@ impl Reader {
         database: &Arc<Database>,
         registry: &Arc<Registry>,
         zone: TimeZone,
-        config: &Config,
+        minutes: KeptMinutes,
     ) -> Self {
         Self {
             pool: Pool::new(database),
             registry: Arc::clone(registry),
             zone,
-            keep_five_minutes: config.keep_five_minutes,
+            minutes,
             database: database.path().to_owned(),
             backups: Arc::new(Semaphore::new(1)),
         }
@@ -246,14 +247,13 @@ impl Reader {
     /// never read: hours are a twelfth of the rows.
     fn level(&self, range: Range) -> Level {
         let length = range.to.duration_since(range.from).unsigned_abs();
-        let long = length > self.keep_five_minutes;
+        let long = length > self.minutes.length();
         if long || !self.keeps_five_minutes(range) { Level::Hour } else { Level::FiveMinutes }
     }
 
     /// Whether the five minutes at the begin of a range are still kept.
     fn keeps_five_minutes(&self, range: Range) -> bool {
-        let kept = Timestamp::now().checked_sub(self.keep_five_minutes);
-        !kept.is_ok_and(|kept| range.from < kept)
+        self.minutes.since(range.from)
     }
 
     /// The services of a scope; each that is named must be registered.

@@ -102,15 +102,24 @@ pub struct Registry {
     /// When services were removed, Unix milliseconds.
     removed: Mutex<HashMap<ServiceId, i64>>,
     version: watch::Sender<u64>,
-    revoked: OnceLock<Revoked>,
+    told: OnceLock<Told>,
 }
 
-/// Told of credentials that are no longer valid.
-struct Revoked(Box<dyn Fn(&Credential) + Send + Sync>);
+/// What is no longer valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked<'a> {
+    /// Its service is removed, or another takes its place.
+    Credential(&'a Credential),
+    /// Removed; its credential was told before.
+    Service(&'a ServiceId),
+}
 
-impl fmt::Debug for Revoked {
+/// Told of what is revoked.
+struct Told(Box<dyn Fn(Revoked<'_>) + Send + Sync>);
+
+impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Revoked")
+        f.write_str("Told")
     }
 }
 
@@ -133,28 +142,36 @@ impl Registry {
             sessions: RwLock::new(by_hash),
             removed: Mutex::default(),
             version: watch::Sender::new(0),
-            revoked: OnceLock::new(),
+            told: OnceLock::new(),
         })
     }
 
-    /// Has somebody told of every credential that is taken back, be it that its
-    /// service is removed or that another takes its place: connections that it
+    /// Has somebody told of all that is revoked: connections that a credential
     /// opened can be closed. The first call counts.
-    pub fn when_revoked(&self, told: impl Fn(&Credential) + Send + Sync + 'static) {
-        if self.revoked.set(Revoked(Box::new(told))).is_err() {
-            tracing::debug!("somebody else is told of revoked credentials");
+    pub fn when_revoked(&self, told: impl Fn(Revoked<'_>) + Send + Sync + 'static) {
+        if self.told.set(Told(Box::new(told))).is_err() {
+            tracing::debug!("somebody else is told of what is revoked");
+        }
+    }
+
+    fn tell(&self, revoked: Revoked<'_>) {
+        if let Some(Told(told)) = self.told.get() {
+            told(revoked);
         }
     }
 
     /// Forgets the credentials that go, and tells of them.
     fn drop_credentials(&self, goes: impl Fn(&Credential) -> bool) {
         let gone: Vec<_> = self.credentials.write().extract_if(.., |c| goes(c)).collect();
-        if let Some(Revoked(told)) = self.revoked.get() {
-            gone.iter().for_each(told);
-        }
+        gone.iter().for_each(|credential| self.tell(Revoked::Credential(credential)));
     }
 
     /// A number that changes with every change of a service.
+    pub(crate) fn version(&self) -> u64 {
+        *self.version.borrow()
+    }
+
+    /// The same number, for who waits for a change.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
@@ -278,6 +295,7 @@ impl Registry {
         self.removed.lock().insert(id.clone(), Timestamp::now().as_millisecond());
         self.services.write().remove(id);
         self.drop_credentials(|known| known.service_no == Some(old.number));
+        self.tell(Revoked::Service(id));
         self.changed();
         Ok(())
     }

@@ -11,13 +11,17 @@ use crate::{
     batch::{Batcher, Row},
     live::{KEPT_SAMPLES, Live, Spans, StoredVolumes},
     ranges::RangeSet,
-    read,
+    read::{self, KeptMinutes},
 };
 
 /// Fills the live state, and gives a batcher that knows what is stored.
-pub(crate) fn restore(connection: &Connection, live: &Live) -> duckdb::Result<Batcher> {
+pub(crate) fn restore(
+    connection: &Connection,
+    live: &Live,
+    minutes: KeptMinutes,
+) -> duckdb::Result<Batcher> {
     let spans = Spans::around(Timestamp::now(), live.zone());
-    let running = read::in_spans(connection, spans)?;
+    let running = read::in_spans(connection, spans, minutes)?;
     for (service_no, total) in read::of_all_time(connection)? {
         let (today, month) = running.get(&service_no).copied().unwrap_or_default();
         live.restore(service_no, StoredVolumes { total, today, month });
@@ -37,12 +41,12 @@ fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {
         stored.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
     }
     let mut batcher = Batcher::default();
-    let mut statement = connection.prepare("SELECT agent_no, identity FROM agent")?;
+    let mut statement = connection.prepare("SELECT agent_no, identity, service_no FROM agent")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let number = row.get(0)?;
         let ranges = RangeSet::from_ranges(stored.remove(&number).unwrap_or_default());
-        batcher.restore(number, &row.get::<_, String>(1)?, ranges);
+        batcher.restore(number, &row.get::<_, String>(1)?, row.get(2)?, ranges);
     }
     Ok(batcher)
 }

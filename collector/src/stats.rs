@@ -112,20 +112,14 @@ impl Stats {
         refusals.truncate(KEPT_REFUSALS);
     }
 
-    /// Counts a failure, and logs it when it is a new one.
-    pub(crate) fn say_failed(&self, reason: &str) {
-        if self.failed(reason) {
+    /// Notes that the store does not take commits, and logs it the first time.
+    pub(crate) fn failed(&self, reason: &str) {
+        let mut failing = self.failing.lock();
+        if failing.is_none() {
             tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");
         }
-    }
-
-    /// Notes that the store does not take commits; `true` the first time.
-    pub(crate) fn failed(&self, reason: &str) -> bool {
-        let mut failing = self.failing.lock();
-        let first = failing.is_none();
         let since = failing.as_ref().map_or_else(Timestamp::now, |failure| failure.since);
         *failing = Some(Failure { since, reason: reason.to_owned() });
-        first
     }
 
     /// Why nothing can be stored, where that is so.

@@ -143,9 +143,9 @@ fn make(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Most memory that DuckDB may take for what it keeps of its file and for its
-/// work, in its words. It would take four fifths of the machine's, and a page
-/// about years would fill it; behind it the system caches the file anyway.
-const MEMORY: &str = "512MiB";
+/// work. It would take four fifths of the machine's, and a page about years
+/// would fill it; behind it the system caches the file anyway.
+const MEMORY_MIB: f64 = 512.0;
 
 /// Bounds DuckDB's memory, unless it has found a tighter bound by itself, such
 /// as a container's.
@@ -154,11 +154,11 @@ fn bound_memory(connection: &Connection) -> duckdb::Result<()> {
         connection.query_row("SELECT current_setting('memory_limit')", [], |row| row.get(0))?;
     let more = found.split_once(' ').is_some_and(|(number, unit)| match unit {
         "GiB" | "TiB" | "PiB" => true,
-        "MiB" => number.parse::<f64>().is_ok_and(|mib| mib > 512.0),
+        "MiB" => number.parse::<f64>().is_ok_and(|mib| mib > MEMORY_MIB),
         _ => false,
     });
     if more {
-        connection.execute_batch(&format!("SET memory_limit = '{MEMORY}'"))?;
+        connection.execute_batch(&format!("SET memory_limit = '{MEMORY_MIB}MiB'"))?;
     }
     Ok(())
 }

@@ -72,6 +72,9 @@ impl Writer {
             if !open && !committing && filling.is_empty() {
                 return;
             }
+            if filling.is_last() && filling.is_held_up() && !committing && !filling.is_filled() {
+                return say_given_up();
+            }
             tokio::select! {
                 freed = self.freed.recv(), if committing => {
                     // A committer that is gone has said why.
@@ -126,8 +129,14 @@ impl Writer {
         let Err(error) = filling.take(&mut self.batcher, &self.registry, &self.stats) else {
             return;
         };
-        self.stats.say_failed(&error.to_string());
+        self.stats.failed(&error.to_string());
         // Asks for nothing but the connection, which a loss takes back.
         drop(self.lane.with(|connection| connection.execute_batch("SELECT 1")));
     }
+}
+
+fn say_given_up() {
+    tracing::error!(
+        "stopped while the database takes nothing: what waits is not acknowledged, its senders still have it"
+    );
 }

@@ -142,6 +142,11 @@ impl Server {
                 Ok(())
             }));
         }
+        let (credentials, stop) = (Arc::clone(&registry), stops.site.clone());
+        roles.spawn(role("credentials", async move {
+            credentials.watch_expiry(stop).await;
+            Ok(())
+        }));
         let stop = stops.collector.clone();
         roles.spawn(role("collector", async move {
             collector.run(delivered, stop).await;

@@ -5,6 +5,7 @@ mod access;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
@@ -16,6 +17,9 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::home_assistant;
 use access::{Access, Admin};
+
+/// Least time for which hours are kept: longer than a month.
+const LEAST_KEPT: Duration = Duration::from_hours(32 * 24);
 
 /// Everything that `komandorr.toml` holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -107,6 +111,10 @@ impl Settings {
         ensure!(
             self.storage.samples_per_service > 0,
             "storage.samples_per_service must be at least 1"
+        );
+        ensure!(
+            self.storage.keep_hours >= LEAST_KEPT,
+            "storage.keep_hours must be at least 32 days: the volume of a month is made of them"
         );
         self.admin.password()?;
         self.home_assistant.check()?;

@@ -9,7 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use komandorr_broker::{Broker, Door, Tls, Transport};
-use komandorr_collector::{BrokerUrl, Herald, Intake, Registry};
+use komandorr_collector::{
+    BrokerUrl, Herald, Intake, Registry,
+    registry::{Credential, Revoked},
+};
 use komandorr_web::{AgentDoors, Family, MqttDoor};
 use komandorr_wire::{Delivery, ServiceId};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -47,6 +50,18 @@ impl Mqtt {
     }
 }
 
+/// Ends the connections that a credential opened.
+fn dismiss(broker: &Broker, credential: &Credential) {
+    let ended = broker.disconnect(|identity| access::is_of(identity, credential));
+    if ended > 0 {
+        tracing::info!(
+            name = credential.name,
+            ended,
+            "a credential was taken back: its MQTT connections end"
+        );
+    }
+}
+
 /// What feeds the collector, started.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
@@ -69,15 +84,9 @@ impl Source {
                 let gate = Arc::new(RegistryGate(Arc::clone(registry)));
                 let broker = Broker::start(settings.broker(), gate, deliveries, stop)?;
                 let doorman = broker.clone();
-                registry.when_revoked(move |credential| {
-                    let ended = doorman.disconnect(|identity| access::is_of(identity, credential));
-                    if ended > 0 {
-                        tracing::info!(
-                            name = credential.name,
-                            ended,
-                            "a credential was taken back: its MQTT connections end"
-                        );
-                    }
+                registry.when_revoked(move |revoked| match revoked {
+                    Revoked::Credential(credential) => dismiss(&doorman, credential),
+                    Revoked::Service(service) => doorman.clear_status(service),
                 });
                 Self::open_doors(settings, broker, tcp, tls, roles)
             }

@@ -31,25 +31,20 @@ pub(super) fn samples(connection: &Connection, keep: u64) -> duckdb::Result<()> 
 
 /// Forgets volumes whose time is over.
 pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Result<()> {
-    let until = before(config.keep_five_minutes);
-    transact(
-        connection,
-        &format!(
-            "BEGIN;
-             DELETE FROM five_minute_volume WHERE bucket < {until};
-             DELETE FROM fleet_five_minutes WHERE bucket < {until};
-             COMMIT;"
-        ),
-    )?;
-    let until = before(config.keep_hours);
-    let due: bool = connection.query_row(
-        &format!("SELECT EXISTS (FROM hour_volume WHERE bucket < {until})"),
-        [],
-        |row| row.get(0),
-    )?;
-    if due {
-        let sql = include_str!("../sql/forget_hours.sql").replace("{until}", &until);
-        transact(connection, &sql)?;
+    let levels = [
+        (Level::FiveMinutes, config.keep_five_minutes, include_str!("../sql/forget_minutes.sql")),
+        (Level::Hour, config.keep_hours, include_str!("../sql/forget_hours.sql")),
+    ];
+    for (level, keep, sql) in levels {
+        let until = before(keep);
+        let due: bool = connection.query_row(
+            &format!("SELECT EXISTS (FROM {} WHERE bucket < {until})", level.table()),
+            [],
+            |row| row.get(0),
+        )?;
+        if due {
+            transact(connection, &sql.replace("{until}", &until))?;
+        }
     }
     left_behind(connection, &removed(connection)?)
 }
@@ -84,6 +79,8 @@ fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
         "DELETE FROM sample WHERE {gone};
          DELETE FROM interface_volume WHERE {gone};
          DELETE FROM import_mark WHERE {gone};
+         DELETE FROM agent WHERE {gone};
+         DELETE FROM stored_range WHERE agent_no NOT IN (SELECT agent_no FROM agent);
          DELETE FROM forgotten_volume WHERE {gone};"
     ))
 }
@@ -93,7 +90,7 @@ fn removed(connection: &Connection) -> duckdb::Result<Vec<i64>> {
     let mut statement = connection.prepare(
         "WITH last AS (
              SELECT coalesce(last_value, 0) AS number FROM duckdb_sequences()
-             WHERE sequence_name = 'service_no'
+             WHERE sequence_name = 'service_no' AND database_name = current_database()
          )
          SELECT number FROM range(1, (SELECT number + 1 FROM last)) AS given (number)
          ANTI JOIN service ON service_no = number",

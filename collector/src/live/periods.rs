@@ -1,7 +1,12 @@
 //! Today and this month in the configured time zone.
 
+use std::ops::Range;
+
 use jiff::{Timestamp, ToSpan, ZonedDateTime, tz::TimeZone};
 use parking_lot::RwLock;
+
+use super::Volume;
+use crate::batch::VolumePart;
 
 /// Where today and this month begin and end, Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +19,14 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
+    pub(super) fn day(self) -> Range<i64> {
+        self.day_ms..self.next_day_ms
+    }
+
+    pub(super) fn month(self) -> Range<i64> {
+        self.month_ms..self.next_month_ms
+    }
+
     /// The day and the month that hold an instant.
     pub(crate) fn around(now: Timestamp, zone: &TimeZone) -> Self {
         let local = now.to_zoned_datetime(zone.clone());
@@ -29,6 +42,45 @@ impl Spans {
             next_day_ms: after(&day, 1.day()),
             month_ms: month.timestamp().as_millisecond(),
             next_month_ms: after(&month, 1.month()),
+        }
+    }
+}
+
+/// The volume of a day or a month, which begins anew with each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Running {
+    span: Range<i64>,
+    volume: Volume,
+    /// What is of the next one: an agent's clock may be ahead of ours.
+    next: Volume,
+}
+
+impl Running {
+    pub(super) fn new(span: Range<i64>, volume: Volume) -> Self {
+        Self { span, volume, next: Volume::default() }
+    }
+
+    /// Adds what came into a bucket while a span is the present one.
+    pub(super) fn add(&mut self, span: Range<i64>, bucket_ms: i64, part: &VolumePart) {
+        if self.span != span {
+            let volume = self.at(span.start);
+            *self = Self::new(span, volume);
+        }
+        if self.span.contains(&bucket_ms) {
+            self.volume.add(part.up, part.down);
+        } else if bucket_ms >= self.span.end {
+            self.next.add(part.up, part.down);
+        }
+    }
+
+    /// The volume of the span that begins at an instant, Unix milliseconds.
+    pub(super) fn at(&self, begin_ms: i64) -> Volume {
+        if begin_ms == self.span.start {
+            self.volume
+        } else if begin_ms == self.span.end {
+            self.next
+        } else {
+            Volume::default()
         }
     }
 }
@@ -76,6 +128,22 @@ mod tests {
         assert_eq!(hours("2026-03-29T12:00:00Z"), (23, 31 * 24 - 1));
         assert_eq!(hours("2026-10-25T12:00:00Z"), (25, 31 * 24 + 1));
         assert_eq!(hours("2026-11-23T12:00:00Z"), (24, 30 * 24));
+    }
+
+    #[test]
+    fn what_a_clock_ahead_of_ours_sends_before_midnight_belongs_to_the_next_day() {
+        let (monday, tuesday) = (0..100, 100..200);
+        let part = |up| VolumePart { up, ..VolumePart::default() };
+        let mut running = Running::new(monday.clone(), Volume { up_bytes: 5, down_bytes: 0 });
+        running.add(monday.clone(), 99, &part(1));
+        running.add(monday, 100, &part(20));
+        assert_eq!((running.at(0).up_bytes, running.at(100).up_bytes), (6, 20));
+        running.add(tuesday.clone(), 100, &part(300));
+        // Late, of the day before.
+        running.add(tuesday, 99, &part(4000));
+        assert_eq!((running.at(100).up_bytes, running.at(200).up_bytes), (320, 0));
+        running.add(500..600, 500, &part(1));
+        assert_eq!(running.at(500).up_bytes, 1);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use komandorr_wire::{Interface, Origin};
 
-use super::{StoredVolumes, Volume, periods::Spans};
+use super::{
+    StoredVolumes, Volume,
+    periods::{Running, Spans},
+};
 use crate::{
     batch::{Row, VolumePart},
     bucket::speed,
@@ -99,8 +102,8 @@ pub(super) struct ServiceLive {
     interfaces: Vec<InterfaceState>,
     agents: Vec<AgentLive>,
     pub(super) total: Volume,
-    today: (i64, Volume),
-    month: (i64, Volume),
+    today: Running,
+    month: Running,
 }
 
 #[derive(Debug)]
@@ -145,8 +148,8 @@ impl AgentLive {
 impl ServiceLive {
     pub(super) fn restore(&mut self, volumes: StoredVolumes, spans: Spans) {
         self.total = volumes.total;
-        self.today = (spans.day_ms, volumes.today);
-        self.month = (spans.month_ms, volumes.month);
+        self.today = Running::new(spans.day(), volumes.today);
+        self.month = Running::new(spans.month(), volumes.month);
     }
 
     /// Takes a sample among the last ones; late ones find their place by time.
@@ -204,26 +207,16 @@ impl ServiceLive {
 
     /// Adds a part of a five-minute bucket to today and this month where it lies in them.
     pub(super) fn count_in_periods(&mut self, bucket_ms: i64, part: &VolumePart, spans: Spans) {
-        let periods = [
-            (&mut self.today, spans.day_ms, spans.next_day_ms),
-            (&mut self.month, spans.month_ms, spans.next_month_ms),
-        ];
-        for ((start_ms, volume), from_ms, to_ms) in periods {
-            if *start_ms != from_ms {
-                (*start_ms, *volume) = (from_ms, Volume::default());
-            }
-            if (from_ms..to_ms).contains(&bucket_ms) {
-                volume.add(part.up, part.down);
-            }
-        }
+        self.today.add(spans.day(), bucket_ms, part);
+        self.month.add(spans.month(), bucket_ms, part);
     }
 
     pub(super) fn today(&self, spans: Spans) -> Volume {
-        if self.today.0 == spans.day_ms { self.today.1 } else { Volume::default() }
+        self.today.at(spans.day_ms)
     }
 
     pub(super) fn month(&self, spans: Spans) -> Volume {
-        if self.month.0 == spans.month_ms { self.month.1 } else { Volume::default() }
+        self.month.at(spans.month_ms)
     }
 
     pub(super) fn recent(&self) -> impl ExactSizeIterator<Item = &RecentSample> {

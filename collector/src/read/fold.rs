@@ -163,25 +163,8 @@ fn peak(rows: &[BucketRow], of: fn(&BucketRow) -> u64) -> Option<Peak> {
 /// Nearest rank: the value at `ceil(0.95 n)` of the sorted ones.
 pub(super) fn percentile_95(mut values: Vec<u64>) -> Option<u64> {
     let rank = (values.len() * 95).div_ceil(100);
-    let (_, value, _) = values.get_mut(..)?.select_nth_unstable_checked(rank.checked_sub(1)?)?;
+    let (_, value, _) = values.select_nth_unstable(rank.checked_sub(1)?);
     Some(*value)
-}
-
-/// `select_nth_unstable` that answers `None` instead of panicking.
-trait SelectChecked {
-    fn select_nth_unstable_checked(
-        &mut self,
-        at: usize,
-    ) -> Option<(&mut [u64], &mut u64, &mut [u64])>;
-}
-
-impl SelectChecked for [u64] {
-    fn select_nth_unstable_checked(
-        &mut self,
-        at: usize,
-    ) -> Option<(&mut [u64], &mut u64, &mut [u64])> {
-        (at < self.len()).then(|| self.select_nth_unstable(at))
-    }
 }
 
 fn total(rows: &[BucketRow]) -> Volume {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
 
-use super::{ReadError, Reader};
+use super::{KeptMinutes, ReadError, Reader};
 use crate::{
     bucket::HOUR_MS,
     level::Level,
@@ -30,7 +30,8 @@ impl Reader {
     /// The volumes of today and this month, of every service.
     pub async fn running_volumes(&self, now: Timestamp) -> Result<Vec<RunningVolumes>, ReadError> {
         let spans = Spans::around(now, &self.zone);
-        let known = self.pool.run(move |connection| in_spans(connection, spans)).await?;
+        let minutes = self.minutes;
+        let known = self.pool.run(move |connection| in_spans(connection, spans, minutes)).await?;
         let volumes = |service: &crate::registry::Service| {
             let (today, month) = known.get(&service.number).copied().unwrap_or_default();
             RunningVolumes { service: service.id.clone(), today, month }
@@ -43,6 +44,7 @@ impl Reader {
 pub(crate) fn in_spans(
     connection: &Connection,
     spans: Spans,
+    minutes: KeptMinutes,
 ) -> duckdb::Result<HashMap<i32, (Volume, Volume)>> {
     let ends = [
         ("{day}", spans.day_ms),
@@ -51,9 +53,10 @@ pub(crate) fn in_spans(
         ("{next_month}", spans.next_month_ms),
     ];
     // Midnight is not the full hour of UTC everywhere, but always one of five
-    // minutes.
+    // minutes; where these are gone, an hour counts where it begins.
     let hours = ends.iter().all(|(_, end)| end % HOUR_MS == 0);
-    let level = if hours { Level::Hour } else { Level::FiveMinutes };
+    let month = Timestamp::from_millisecond(spans.month_ms).unwrap_or_default();
+    let level = if hours || !minutes.since(month) { Level::Hour } else { Level::FiveMinutes };
     let sql = include_str!("../sql/spans.sql").replace("{source}", &level.source());
     let sql = ends.iter().fold(sql, |sql, (name, end)| sql.replace(name, &instant(*end)));
     let mut statement = connection.prepare(&sql)?;

@@ -6,11 +6,16 @@ use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::{Registry, RegistryError, now, persist};
 
 /// Random bytes in a token: more than anybody can guess.
 const TOKEN_BYTES: usize = 32;
+
+/// How often credentials are looked for whose time is over.
+const LOOK_FOR_EXPIRED: Duration = Duration::from_mins(1);
 
 /// The roles of scripts.
 const SCRIPTS: [Role; 2] = [Role::ApiRead, Role::ApiManage];
@@ -121,9 +126,27 @@ impl Registry {
         for old in self.credentials.write().iter_mut().filter(|c| c.is(Role::Agent, id.as_str())) {
             old.expires_at = Some(old.expires_at.map_or(until, |at| at.min(until)));
         }
-        self.drop_credentials(|credential| !credential.valid(Timestamp::now()));
+        self.drop_expired();
         self.credentials.write().push(fresh);
         Ok(token)
+    }
+
+    /// Drops the credentials whose time is over, and tells of them.
+    fn drop_expired(&self) {
+        let now = Timestamp::now();
+        if self.credentials.read().iter().any(|credential| !credential.valid(now)) {
+            self.drop_credentials(|credential| !credential.valid(now));
+        }
+    }
+
+    /// Watches the time of credentials until `stop`: connections that an old
+    /// token opened end with its grace.
+    pub async fn watch_expiry(&self, stop: CancellationToken) {
+        let mut clock = interval(LOOK_FOR_EXPIRED);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(clock.tick()).await.is_some() {
+            self.drop_expired();
+        }
     }
 
     /// Makes a reader's credential, for one service or for all.

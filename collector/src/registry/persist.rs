@@ -43,6 +43,8 @@ pub(super) fn insert(
     id: &ServiceId,
     details: ServiceDetails,
 ) -> duckdb::Result<Service> {
+    // A commit that failed in its last step may be there all the same.
+    connection.execute("DELETE FROM service WHERE id = ?", [id.as_str()])?;
     let number = connection.query_row("SELECT nextval('service_no')::INTEGER", [], |r| r.get(0))?;
     let service = described(number, id, details, now());
     write(connection, &service)?;
@@ -116,7 +118,8 @@ fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
 }
 
 /// Tables that hold something of a service beside the levels of roll-up.
-const TABLES_OF_A_SERVICE: [&str; 7] = [
+const TABLES_OF_A_SERVICE: [&str; 8] = [
+    "agent",
     "credential",
     "sample",
     "recent_volume",

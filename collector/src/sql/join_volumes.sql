@@ -20,7 +20,7 @@ SELECT
     sum(covered_ms)::UBIGINT AS covered_ms,
     max(up_peak) AS up_peak,
     max(down_peak) AS down_peak,
-    sum(samples)::UINTEGER AS samples
+    least(sum(samples), 4294967295)::UINTEGER AS samples
 FROM (FROM fresh UNION ALL FROM replaced)
 GROUP BY service_no, bucket;
 

@@ -14,7 +14,10 @@ use duckdb::{
 };
 
 use super::latest::latest;
-use crate::batch::{Batch, Row};
+use crate::{
+    batch::{Batch, Row},
+    store::list,
+};
 
 /// Writes a batch and commits it; on an error nothing of it is there.
 /// Of the samples as they came only the last `keep` of each service.
@@ -37,7 +40,8 @@ pub(super) fn is_there(
     batch: &Batch,
     keep: usize,
 ) -> duckdb::Result<bool> {
-    if let Some((agent, first, last)) = batch.ranges.first() {
+    let stays = |range: &&(i32, u64, u64)| !batch.forgotten.contains(&range.0);
+    if let Some((agent, first, last)) = batch.ranges.iter().find(stays) {
         // These numbers were new, so nobody else has stored them.
         return connection.query_row(
             "SELECT count(*) > 0 FROM stored_range
@@ -66,8 +70,8 @@ pub(super) fn is_there(
 fn append(connection: &Connection, batch: &Batch, keep: usize) -> duckdb::Result<()> {
     if !batch.agents.is_empty() {
         let mut appender = connection.appender("agent")?;
-        for (number, identity) in &batch.agents {
-            appender.append_row(duckdb::params![number, &**identity])?;
+        for (number, identity, service_no) in &batch.agents {
+            appender.append_row(duckdb::params![number, &**identity, service_no])?;
         }
         appender.flush()?;
     }
@@ -75,10 +79,18 @@ fn append(connection: &Connection, batch: &Batch, keep: usize) -> duckdb::Result
     put(connection, "recent_volume", volumes(batch))?;
     put(connection, "stored_range", ranges(batch))?;
     put(connection, "import_mark", import_marks(batch))?;
-    if batch.interfaces.is_empty() {
+    if !batch.interfaces.is_empty() {
+        put(connection, "interface_volume", interfaces(batch))?;
+    }
+    if batch.forgotten.is_empty() {
         return Ok(());
     }
-    put(connection, "interface_volume", interfaces(batch))
+    // Last: some may be new in this very batch.
+    let forgotten = list(&batch.forgotten);
+    connection.execute_batch(&format!(
+        "DELETE FROM stored_range WHERE agent_no IN ({forgotten});
+         DELETE FROM agent WHERE agent_no IN ({forgotten});"
+    ))
 }
 
 fn put(connection: &Connection, table: &str, columns: Columns) -> duckdb::Result<()> {

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Filled, RETRY_FIRST, RETRY_LONGEST, append};
+use super::{Filled, RETRY_FIRST, RETRY_LONGEST, append, filling::Pending};
 use crate::{
     batch::Batch,
     live::Live,
@@ -40,16 +40,13 @@ impl Committer {
     ) {
         while let Some(Filled { batch, receipts }) = filled.recv().await {
             if !self.commit(&batch, &stop).await {
-                tracing::error!(
-                    deliveries = receipts.len(),
-                    "stopped while the database takes nothing: what waits is not acknowledged, its senders still have it"
-                );
+                super::say_given_up();
                 return;
             }
             // The next batch is handed over while this one is settled.
             let writes_on = freed.send(()).await.is_ok();
             self.live.apply(&batch);
-            receipts.iter().for_each(super::filling::Opened::settle);
+            receipts.iter().for_each(Pending::settle);
             if !writes_on {
                 return;
             }
@@ -68,6 +65,7 @@ impl Committer {
         let (mut pause, mut doubt) = (RETRY_FIRST, false);
         loop {
             let begun = Instant::now();
+            let _rewriting = (!batch.forgotten.is_empty()).then(|| self.lane.rewriting());
             // Where DuckDB gave up in a commit, it may be there all the same.
             let written = self.lane.with(|connection| {
                 let there = doubt && append::is_there(connection, batch, self.keep)?;
@@ -84,7 +82,7 @@ impl Committer {
                 }
                 Err(error) => {
                     doubt |= is_lost(&error);
-                    self.stats.say_failed(&one_line(&error));
+                    self.stats.failed(&one_line(&error));
                 }
             }
             if timeout(pause, stop.cancelled()).await.is_ok() {

@@ -22,30 +22,36 @@ const MAX_ROWS: usize = 30_000;
 /// Most five minutes of services that one commit adds to: a sample of a month
 /// has nine thousand of them.
 const MAX_VOLUMES: usize = 100_000;
+/// Most messages and bytes of payloads that are taken while the batch before is
+/// committed, however few samples are new in them.
+const MAX_MESSAGES: usize = 100_000;
+const MAX_BYTES: usize = 64 << 20;
 
-/// A delivery with what becomes of its first messages: of those that are in a
-/// batch already.
-pub(super) struct Opened {
+/// A delivery that is not settled, with what becomes of its first messages: of
+/// those that are in a batch already.
+pub(super) struct Pending {
     messages: Vec<Message>,
     outcomes: Vec<Outcome>,
     settle: Arc<dyn Settle>,
+    bytes: usize,
 }
 
 /// What one commit stores, and the deliveries that it settles.
 #[derive(Default)]
 pub(crate) struct Filled {
     pub(super) batch: Batch,
-    pub(super) receipts: Vec<Opened>,
+    pub(super) receipts: Vec<Pending>,
 }
 
 /// A batch with what waits to get into it.
 pub(super) struct Filling {
     filled: Filled,
-    waiting: VecDeque<Opened>,
-    /// Messages that were added to it, and bytes of their payloads.
-    added: (usize, usize),
-    /// It takes no more.
-    full: bool,
+    waiting: VecDeque<Pending>,
+    /// Messages of all of them, and bytes of their payloads.
+    messages: usize,
+    bytes: usize,
+    /// Some found no room in the batch before: they have waited enough.
+    late: bool,
     /// Until then it lingers.
     not_before: Instant,
     /// When the next message is tried again, and the pause after that.
@@ -68,8 +74,9 @@ impl Default for Filling {
         Self {
             filled: Filled::default(),
             waiting: VecDeque::new(),
-            added: (0, 0),
-            full: false,
+            messages: 0,
+            bytes: 0,
+            late: false,
             not_before: Instant::now(),
             retry: None,
             last: false,
@@ -82,15 +89,21 @@ impl Filling {
     /// Puts deliveries at the end of those that wait.
     pub(super) fn add(&mut self, deliveries: impl Iterator<Item = Delivery>) {
         for delivery in deliveries {
-            self.added.0 += delivery.messages.len();
-            self.added.1 += delivery.messages.iter().map(|m| m.payload.len()).sum::<usize>();
-            self.waiting.push_back(Opened::new(delivery));
+            let pending = Pending::new(delivery);
+            self.messages += pending.messages.len();
+            self.bytes += pending.bytes;
+            self.waiting.push_back(pending);
         }
     }
 
     /// Whether deliveries may be added.
     pub(super) fn has_room(&self) -> bool {
-        !self.full && self.retry.is_none()
+        !self.is_full() && self.retry.is_none()
+    }
+
+    /// Whether it waits until a service can be registered.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.retry.is_some()
     }
 
     /// Whether there is something that can be handed over.
@@ -119,9 +132,13 @@ impl Filling {
 
     /// Whether it is time to commit what it has.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        let (messages, bytes) = self.added;
-        let enough = messages >= ENOUGH_MESSAGES || bytes >= ENOUGH_BYTES;
-        !self.is_empty() && (enough || self.full || self.last || now >= self.not_before)
+        let enough = self.messages >= ENOUGH_MESSAGES || self.bytes >= ENOUGH_BYTES;
+        let urgent = enough || self.late || self.last || self.filled.batch.is_full();
+        !self.is_empty() && (urgent || now >= self.not_before)
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled.batch.is_full() || self.messages >= MAX_MESSAGES || self.bytes >= MAX_BYTES
     }
 
     /// When to look again though nothing comes.
@@ -131,12 +148,13 @@ impl Filling {
 
     /// Gives what it has, and begins anew.
     pub(super) fn hand_over(&mut self) -> Filled {
-        self.added = (0, 0);
-        // What waits still is not counted: it was not held back by choice.
-        self.full = !self.waiting.is_empty();
-        // It may be removed meanwhile.
-        self.scratch.service = None;
-        std::mem::take(&mut self.filled)
+        let filled = std::mem::take(&mut self.filled);
+        for pending in &filled.receipts {
+            self.messages -= pending.messages.len();
+            self.bytes -= pending.bytes;
+        }
+        self.late = !self.waiting.is_empty();
+        filled
     }
 
     /// Takes what waits into the batch, up to a bound. After an error it is
@@ -150,11 +168,12 @@ impl Filling {
         if self.retry.is_some_and(|(at, _)| Instant::now() < at) {
             return Ok(());
         }
+        // It may have been removed since the last time.
+        self.scratch.service = None;
         while let Some(delivery) = self.waiting.front_mut() {
             while let Some(message) = delivery.messages.get(delivery.outcomes.len()) {
                 let batch = &mut self.filled.batch;
-                self.full = batch.rows.len() >= MAX_ROWS || batch.volumes.len() >= MAX_VOLUMES;
-                if self.full {
+                if batch.is_full() {
                     return Ok(());
                 }
                 match self.scratch.open(message, batch, batcher, registry, stats) {
@@ -180,9 +199,17 @@ impl Filled {
     }
 }
 
-impl Opened {
+impl Batch {
+    /// Whether it is as large as one commit may be.
+    fn is_full(&self) -> bool {
+        self.rows.len() >= MAX_ROWS || self.volumes.len() >= MAX_VOLUMES
+    }
+}
+
+impl Pending {
     fn new(Delivery { messages, settle }: Delivery) -> Self {
-        Self { outcomes: Vec::with_capacity(messages.len()), messages, settle }
+        let bytes = messages.iter().map(|message| message.payload.len()).sum();
+        Self { outcomes: Vec::with_capacity(messages.len()), messages, settle, bytes }
     }
 
     /// Tells its sender what became of it.

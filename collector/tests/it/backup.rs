@@ -126,8 +126,9 @@ fn a_log_of_another_database_is_not_taken_up() -> anyhow::Result<()> {
     open(&other)?;
     // A log that its database had no time to take up.
     let writer = duckdb::Connection::open(&other)?;
-    writer
-        .execute_batch("SET wal_autocheckpoint = '1GB'; INSERT INTO agent VALUES (7, 'seven');")?;
+    writer.execute_batch(
+        "SET wal_autocheckpoint = '1GB'; INSERT INTO agent VALUES (7, 'seven', 1);",
+    )?;
     let log = std::fs::read(folder.path().join("other.duckdb.wal"))?;
     drop(writer);
     assert!(!log.is_empty());

@@ -121,8 +121,9 @@ fn a_damaged_log_is_named_and_nothing_is_overwritten() -> anyhow::Result<()> {
     open(running.clone())?;
     let connection = Connection::open(&running.path)?;
     for _ in 0..3 {
-        connection
-            .execute_batch("INSERT INTO agent SELECT range, 'agent ' || range FROM range(10000)")?;
+        connection.execute_batch(
+            "INSERT INTO agent SELECT range, 'agent ' || range, 1 FROM range(10000)",
+        )?;
     }
     // What a killed process leaves: the file, and the log of what came since.
     std::fs::create_dir_all(folder.path().join("killed/data"))?;

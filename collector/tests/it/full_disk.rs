@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -11,7 +12,7 @@ use std::{
 use anyhow::{Context, ensure};
 use jiff::Timestamp;
 use komandorr_wire::{Outcome, Sample, ServiceId, encode};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{Running, config, sample};
 
@@ -32,13 +33,12 @@ impl Disk {
         Ok(mounted.status.success().then_some(Self(path)))
     }
 
-    /// Leaves so much room.
+    /// Leaves so much room, however much others write meanwhile.
     fn fill(&self, room: u64) -> anyhow::Result<()> {
-        let free = Command::new("df").args(["--output=avail", "-B1"]).arg(&self.0).output()?;
-        let text = String::from_utf8(free.stdout)?;
-        let free: u64 = text.lines().nth(1).context("df says nothing")?.trim().parse()?;
-        let length = usize::try_from(free.saturating_sub(room))?;
-        Ok(fs::write(self.0.join("ballast"), vec![1; length])?)
+        let mut ballast = fs::File::create(self.0.join("ballast"))?;
+        while ballast.write_all(&[1; 4096]).is_ok() {}
+        let length = ballast.metadata()?.len();
+        Ok(ballast.set_len(length.saturating_sub(room))?)
     }
 
     fn make_room(&self) -> anyhow::Result<()> {
@@ -71,6 +71,37 @@ async fn with_too_little_room_for_the_log() -> anyhow::Result<()> {
 async fn with_room_for_the_log_but_not_for_the_checkpoint() -> anyhow::Result<()> {
     // DuckDB gives such a database up until it is opened again.
     fill_and_recover(17).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_service_that_cannot_be_registered() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let Some(disk) = Disk::mount(folder.path().join("data"))? else {
+        println!("only root may mount a small disk: nothing is tested");
+        return Ok(());
+    };
+    let running = Running::start(config(folder.path()), "UTC")?;
+    running.store("web-0", &numbered(1..1001)).await?;
+    disk.fill(64 * 1024)?;
+    let mut begun = Instant::now();
+    for n in 1.. {
+        // What is left has room for some.
+        let payload = encode(&numbered(1..2));
+        let waiting = running.begin(&format!("web-{n}"), vec![payload]).await;
+        let mut waiting = waiting.context("it has stopped")?;
+        while waiting.try_recv().is_err() && running.stats.failure().is_none() {
+            ensure!(begun.elapsed() < PATIENCE, "neither stored nor failing");
+            sleep(Duration::from_millis(20)).await;
+        }
+        if running.stats.failure().is_some() {
+            begun = Instant::now();
+            timeout(PATIENCE, running.stop()).await.context("it does not stop")??;
+            ensure!(waiting.await.is_err(), "it is not stored, so nobody says so");
+            break;
+        }
+    }
+    ensure!(begun.elapsed() < PATIENCE);
+    Ok(())
 }
 
 async fn fill_and_recover(room: u64) -> anyhow::Result<()> {

@@ -79,6 +79,16 @@ async fn volumes_go_when_their_time_is_over() -> anyhow::Result<()> {
     assert!((100..=101).contains(&series.points.len()), "{}", series.points.len());
     assert!(series.summary.coverage > 0.99, "{}", series.summary.coverage);
     assert_eq!(running.reader.finest_step(range), Step::Hour);
+    running.stop().await?;
+    // What is forgotten stays so when more is kept from now on.
+    let settings = Config { keep_five_minutes: 400 * day, ..config(folder.path()) };
+    let running = Running::start(settings, "UTC")?;
+    let range =
+        Range::new(now - SignedDuration::from_hours(100), now - SignedDuration::from_hours(60))?;
+    let summary = running.reader.summary(&scope, range).await?;
+    assert!(summary.coverage > 0.99, "{}", summary.coverage);
+    let range = Range::new(now - SignedDuration::from_hours(40), now)?;
+    assert_eq!(running.reader.finest_step(range), Step::FiveMinutes);
     running.stop().await
 }
 

@@ -2,8 +2,12 @@
 
 use anyhow::Context;
 use jiff::Timestamp;
-use komandorr_collector::{State, Volume, registry::ServiceDetails};
+use komandorr_collector::{
+    State, Volume,
+    registry::{Revoked, ServiceDetails},
+};
 use komandorr_wire::{Outcome, Sample, ServiceId, encode_one};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Running, config, sample};
 
@@ -151,6 +155,28 @@ async fn credentials_work_rotate_and_survive_a_restart() -> anyhow::Result<()> {
     running.stop().await
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_came_with_an_old_token_is_told_of_when_its_grace_is_over() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let id = ServiceId::new("web-1")?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let (told, mut revoked) = tokio::sync::mpsc::unbounded_channel();
+    running.registry.when_revoked(move |revoked| {
+        if let Revoked::Credential(credential) = revoked {
+            drop(told.send(credential.hash.clone()));
+        }
+    });
+    running.registry.create(&id, ServiceDetails::default())?;
+    running.registry.rotate_token(&id, std::time::Duration::from_millis(1))?;
+    let watch = running.registry.watch_expiry(CancellationToken::new());
+    tokio::select! {
+        () = watch => anyhow::bail!("it was not told to stop"),
+        old = revoked.recv() => assert!(old.is_some()),
+    }
+    assert!(revoked.try_recv().is_err(), "the new one stays");
+    running.stop().await
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_folder_of_the_database_is_for_its_user_alone() -> anyhow::Result<()> {
@@ -200,5 +226,54 @@ async fn what_had_come_before_its_service_was_removed_does_not_bring_it_back() -
     let new = vec![("web-1".to_owned(), encode_one(&sample("a", 3, now_ms(), 1000, 1, 1)))];
     running.begin_at(later, new).await.context("closed")?.await?;
     assert!(running.registry.get("web-1").is_some());
+    running.stop().await
+}
+
+#[tokio::test]
+async fn an_identity_counts_once_for_each_service() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let now = Timestamp::now().as_millisecond();
+    // A copied machine with another name sends what the original sends.
+    let same = [sample("a", 1, now - 1000, 1000, 5, 7), sample("a", 2, now, 1000, 5, 7)];
+    for service in ["original", "copy", "original", "copy"] {
+        running.store(service, &same).await?;
+    }
+    for service in ["original", "copy"] {
+        let current = running.live.one(&ServiceId::new(service)?, Timestamp::now());
+        assert_eq!(current.map(|current| current.up_bytes_total), Some(10), "{service}");
+    }
+    assert_eq!(running.stats.snapshot().repeated, 4);
+    running.stop().await
+}
+
+#[tokio::test]
+async fn however_many_agents_come_few_are_remembered() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = config(folder.path());
+    let running = Running::start(settings.clone(), "UTC")?;
+    let now = Timestamp::now().as_millisecond();
+    let steady = |seq| [sample("steady", seq, now, 1000, 1, 1)];
+    running.store("web-1", &steady(1)).await?;
+    for thousand in 0..5 {
+        let of = |n| sample(&format!("agent-{thousand}-{n}"), 1, now, 1000, 1, 1);
+        running.store("web-1", &(0..1000).map(of).collect::<Vec<_>>()).await?;
+        // Odd numbers alone: a gap for each.
+        let gaps = |n| sample("gaps", 2 * (1000 * thousand + n) + 1, now, 1000, 1, 1);
+        running.store("web-2", &(0..1000).map(gaps).collect::<Vec<_>>()).await?;
+        running.store("web-1", &steady(2 + thousand)).await?;
+    }
+    running.stop().await?;
+    let connection = duckdb::Connection::open(&settings.path)?;
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    assert!(count("SELECT count(*) FROM agent")? <= 1001);
+    assert_eq!(count("SELECT count(*) FROM agent WHERE identity = 'steady'")?, 1);
+    assert!(count("SELECT count(*) FROM stored_range")? <= 2001);
+    assert_eq!(count("SELECT sum(samples)::BIGINT FROM traffic_by_hour")?, 10_006);
+    drop(connection);
+    // Who spoke all the time is known after a restart as well.
+    let running = Running::start(settings, "UTC")?;
+    running.store("web-1", &steady(6)).await?;
+    assert_eq!(running.stats.snapshot().repeated, 1);
     running.stop().await
 }
