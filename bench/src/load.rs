@@ -56,7 +56,7 @@ pub(crate) async fn run(load: &Load) -> anyhow::Result<bool> {
     connected(load, &tally).await?;
     tally.start();
     let measured = measure(load, &tally).await?;
-    tally.stopping.cancel();
+    tally.stop();
     let outcomes = ended(&mut tasks).await?;
     tally.over.cancel();
     while onlookers.join_next().await.is_some() {}

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest time that a histogram tells apart, microseconds.
 const LONGEST_US: u64 = 600_000_000;
+/// Digits that it tells apart: with three it would not fit a processor's cache.
+const DIGITS: u8 = 2;
 /// Histograms that clients share, so that they rarely wait for each other.
 const SHARDS: usize = 16;
 
@@ -22,7 +24,7 @@ pub(crate) struct Times(Vec<Mutex<Histogram<u64>>>);
 
 impl Times {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let shard = |_| Ok(Mutex::new(Histogram::new_with_bounds(1, LONGEST_US, 3)?));
+        let shard = |_| Ok(Mutex::new(Histogram::new_with_bounds(1, LONGEST_US, DIGITS)?));
         Ok(Self((0..SHARDS).map(shard).collect::<anyhow::Result<_>>()?))
     }
 
@@ -35,7 +37,7 @@ impl Times {
 
     /// All of them together.
     pub(crate) fn all(&self) -> anyhow::Result<Histogram<u64>> {
-        let mut sum = Histogram::new_with_bounds(1, LONGEST_US, 3)?;
+        let mut sum = Histogram::new_with_bounds(1, LONGEST_US, DIGITS)?;
         for shard in &self.0 {
             let shard = shard.lock().map_err(|_poisoned| anyhow::anyhow!("a client panicked"))?;
             sum.add(&*shard)?;
@@ -48,6 +50,8 @@ impl Times {
 pub(crate) struct Tally {
     /// No new samples any more; what is under way is waited for.
     pub(crate) stopping: CancellationToken,
+    /// The same, for who asks before each message: a token has a lock.
+    stops: AtomicBool,
     /// Nothing at all any more.
     pub(crate) over: CancellationToken,
     measuring: AtomicBool,
@@ -79,6 +83,7 @@ impl Tally {
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             stopping: CancellationToken::new(),
+            stops: AtomicBool::new(false),
             over: CancellationToken::new(),
             measuring: AtomicBool::new(false),
             begun: OnceLock::new(),
@@ -104,6 +109,16 @@ impl Tally {
         self.begin.cancel();
     }
 
+    /// Ends the publishing.
+    pub(crate) fn stop(&self) {
+        self.stops.store(true, Relaxed);
+        self.stopping.cancel();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stops.load(Relaxed)
+    }
+
     /// When they began.
     pub(crate) fn begun(&self) -> Instant {
         *self.begun.get_or_init(Instant::now)
@@ -126,7 +141,10 @@ impl Tally {
     ) {
         self.acknowledged.fetch_add(samples, Relaxed);
         let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        self.longest.fetch_max(micros, Relaxed);
+        // Reading it is cheap while nobody writes.
+        if self.longest.load(Relaxed) < micros {
+            self.longest.fetch_max(micros, Relaxed);
+        }
         if self.is_measuring() {
             self.pubacks.record(client, waited, messages);
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    future::pending,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -17,7 +18,7 @@ use rumqttc::{
 };
 use tokio::time::{sleep, sleep_until};
 
-use super::{Agent, Outcome, PAUSE, Plan, patience};
+use super::{Agent, LAST_PUBACKS, Outcome, PAUSE, Plan};
 use crate::tally::{Tally, unix_ms};
 
 /// Requests that may wait inside the client.
@@ -37,15 +38,14 @@ struct Shared {
 pub(super) async fn run(plan: Arc<Plan>, tally: Arc<Tally>, agent: Agent) -> Outcome {
     let (client, events) = client(&plan, &agent);
     let shared = Shared::default();
-    let work = async {
-        let publish = publish(&plan, &tally, &agent, &client, &shared);
-        let poll = poll(&plan, &tally, &agent, events, &shared);
-        tokio::join!(publish, poll);
+    let publish = async {
+        publish(&plan, &tally, &agent, &client, &shared).await;
+        // The last PUBACKs still have to come.
+        pending::<()>().await;
     };
-    let mut patience = pin!(patience(&tally));
     tokio::select! {
-        () = work => {}
-        () = &mut patience => tally.trouble("PUBACKs did not come in time".to_owned()),
+        () = publish => {}
+        () = poll(&plan, &tally, &agent, events, &shared) => {}
     }
     let samples = u64::from(plan.array);
     Outcome {
@@ -86,7 +86,7 @@ async fn publish(plan: &Plan, tally: &Tally, agent: &Agent, client: &AsyncClient
     tally.begin.cancelled().await;
     let begun = tally.begun();
     let mut next = 0;
-    while !tally.stopping.is_cancelled() {
+    while !tally.is_stopping() {
         if let Some(due) = plan.due(begun, agent.number, next) {
             tokio::select! {
                 () = sleep_until(due.into()) => {}
@@ -107,21 +107,30 @@ async fn publish(plan: &Plan, tally: &Tally, agent: &Agent, client: &AsyncClient
     }
 }
 
+/// Waits for PUBACKs until the run is over and all are there. What is asked for
+/// each event costs as little as it can: the clients use the same processors.
 async fn poll(plan: &Plan, tally: &Tally, agent: &Agent, mut events: EventLoop, shared: &Shared) {
     let mut flying = VecDeque::new();
     let mut connected = false;
     // The first connection waits for its turn like those of all the others.
-    let mut turn = plan.connecting.acquire().await.ok();
+    let turn = tally.stopping.run_until_cancelled(plan.connecting.acquire()).await;
+    let mut turn = turn.and_then(Result::ok);
+    let mut stopped = pin!(tally.stopping.cancelled());
+    let mut latest = None;
     loop {
-        let done = shared.acknowledged.load(Relaxed) >= shared.sent.load(Relaxed);
-        let stopping = tally.stopping.is_cancelled();
-        if stopping && done {
-            return;
+        if tally.is_stopping() {
+            if shared.acknowledged.load(Relaxed) >= shared.sent.load(Relaxed) {
+                return;
+            }
+            if *latest.get_or_insert_with(|| Instant::now() + LAST_PUBACKS) <= Instant::now() {
+                return tally.trouble("PUBACKs did not come in time".to_owned());
+            }
         }
         let event = tokio::select! {
+            biased;
             event = events.poll() => event,
-            () = sleep(PAUSE), if stopping => continue,
-            () = tally.stopping.cancelled(), if !stopping => continue,
+            () = &mut stopped, if latest.is_none() => continue,
+            () = sleep(PAUSE), if latest.is_some() => continue,
         };
         match event {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {

@@ -94,7 +94,7 @@ impl Thin {
             self.flying.clear();
             self.out.clear();
             self.sent = self.acknowledged;
-            if self.tally.stopping.is_cancelled() && self.acknowledged == self.most_sent {
+            if self.tally.is_stopping() && self.acknowledged == self.most_sent {
                 return;
             }
         }
@@ -122,7 +122,7 @@ impl Thin {
         let end = self.plan.end_of_life();
         let mut input = BytesMut::new();
         loop {
-            let stopping = tally.stopping.is_cancelled();
+            let stopping = tally.is_stopping();
             if stopping && self.flying.is_empty() && self.out.is_empty() && self.is_complete() {
                 writing.write_all(&packets::DISCONNECT).await?;
                 writing.flush().await?;
