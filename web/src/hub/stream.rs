@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::Frame;
@@ -88,10 +88,12 @@ impl Reader {
             let event = self.event(&frame, true);
             return Some(self.sent(&frame, event.unwrap_or_else(alive)));
         };
+        // Frames that tell this reader nothing do not put that off.
+        let due = sent + ALIVE_EVERY;
         loop {
             tokio::select! {
                 changed = self.frames.changed() => changed.ok()?,
-                () = sleep(ALIVE_EVERY) => {
+                () = sleep_until(due) => {
                     self.sent = Some(Instant::now());
                     return Some(alive());
                 }
@@ -103,6 +105,10 @@ impl Reader {
                 return Some(self.sent(&frame, event));
             }
             self.known = frame.number;
+            // Whoever is told nothing is sent away just as soon.
+            if !self.pass.holds(&self.site) {
+                return None;
+            }
         }
     }
 

@@ -255,3 +255,32 @@ async fn a_credential_that_is_taken_back_ends_its_streams() -> Result<()> {
     stage.close().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_stream_that_has_nothing_to_tell_ends_with_its_credential_too() -> Result<()> {
+    let stage = closed_site().await?;
+    let reader = stage.registry.create_reader("graphs", None)?;
+    let request = client()?.get(stage.url("/api/traffic/stream?service=web-1"));
+    let mut body = request.bearer_auth(reader.expose()).send().await?.bytes_stream();
+    tokio::time::timeout(PATIENCE, body.next()).await?.context("no first event")??;
+    stage.registry.remove_reader("graphs")?;
+    // Others go on: each of their frames tells this reader nothing.
+    let mut speed = 1_000_000;
+    let publish = async {
+        let mut often = tokio::time::interval(std::time::Duration::from_millis(200));
+        loop {
+            often.tick().await;
+            speed += 1000;
+            if let Err(error) = stage.publish("db-1", &[sample(speed, 0, 60)]).await {
+                return error;
+            }
+        }
+    };
+    tokio::select! {
+        rest = tokio::time::timeout(PATIENCE, body.next()) => assert!(rest?.is_none()),
+        failed = publish => return Err(failed),
+    }
+    drop(body);
+    stage.close().await?;
+    Ok(())
+}
