@@ -61,6 +61,13 @@ impl Asset {
         });
         Self { path: format!("/assets/{stem}-{hash}.{extension}"), kind, content }
     }
+
+    fn answer(&self, cache: Cache) -> Response {
+        let kind = HeaderValue::from_static(self.kind);
+        let mut response = ([(header::CONTENT_TYPE, kind)], self.content).into_response();
+        response.extensions_mut().insert(cache);
+        response
+    }
 }
 
 impl Assets {
@@ -74,14 +81,10 @@ pub(crate) async fn asset(Path(name): Path<String>) -> Result<Response, Failure>
     let wanted = |asset: &&Asset| asset.path.strip_prefix("/assets/") == Some(name.as_str());
     let assets = ASSETS.all();
     let asset = assets.into_iter().find(wanted).ok_or_else(Failure::no_page)?;
-    let kind = HeaderValue::from_static(asset.kind);
-    let mut response = ([(header::CONTENT_TYPE, kind)], asset.content).into_response();
-    response.extensions_mut().insert(Cache::Forever);
-    Ok(response)
+    Ok(asset.answer(Cache::Forever))
 }
 
-/// `GET /favicon.ico`, which browsers ask for unasked.
-pub(crate) async fn favicon() -> Result<Response, Failure> {
-    let name = ASSETS.icon.path.trim_start_matches("/assets/").to_owned();
-    asset(Path(name)).await
+/// `GET /favicon.ico`, which browsers ask for unasked. Its name has no hash.
+pub(crate) async fn favicon() -> Response {
+    ASSETS.icon.answer(Cache::Day)
 }

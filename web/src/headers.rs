@@ -39,6 +39,8 @@ pub(crate) enum Cache {
     Never,
     /// May be kept, but not used without asking whether it is still so.
     Asked,
+    /// Files that change with a version of the program, under names that stay.
+    Day,
     /// Files whose content is part of their name.
     Forever,
 }
@@ -48,6 +50,7 @@ impl Cache {
         HeaderValue::from_static(match self {
             Self::Never => "no-store",
             Self::Asked => "private, no-cache",
+            Self::Day => "public, max-age=86400",
             Self::Forever => "public, max-age=31536000, immutable",
         })
     }

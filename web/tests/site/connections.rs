@@ -78,6 +78,10 @@ async fn assets_are_kept_for_a_year_under_the_name_of_their_content() -> Result<
     let answer = reqwest::get(stage.url(style.context("a stylesheet")?)).await?;
     assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
     assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
+    // This name stays when the picture changes.
+    let icon = reqwest::get(stage.url("/favicon.ico")).await?;
+    assert_eq!(icon.headers()["cache-control"], "public, max-age=86400");
+    assert_eq!(icon.headers()["content-type"], "image/svg+xml");
     stage.close().await?;
     Ok(())
 }
