@@ -1,5 +1,5 @@
 //! A visitor does not wait for ever: where an answer does not begin in time,
-//! because the database hangs, the site says so.
+//! mostly because the database hangs, the site says so.
 
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ pub(crate) async fn answer_in_time(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let patience = patience(&path);
     let Ok(answer) = tokio::time::timeout(patience, next.run(request)).await else {
-        tracing::error!(path, "no answer within {patience:?}: the database does not answer");
+        // A body that a client sends slowly comes to this as well.
+        tracing::warn!(path, "no answer within {patience:?}: it is given up");
         return Failure::store().into_response();
     };
     answer
