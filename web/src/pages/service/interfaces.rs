@@ -49,7 +49,8 @@ fn row(state: &InterfaceState) -> InterfaceRow {
 fn why(role: &str, counted: bool) -> &'static str {
     match (role, counted) {
         ("physical", true) => "an uplink of the host",
-        (_, true) => "chosen in the agent's settings",
+        // Without an uplink, as in a container, `auto` takes the default route.
+        (_, true) => "chosen in the agent's settings, or the default route where no uplink is seen",
         ("loopback", _) => "never leaves the host",
         ("bridge" | "bond", _) => "its members are counted",
         ("vlan" | "stacked", _) => "the link below is counted",
