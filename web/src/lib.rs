@@ -25,6 +25,7 @@ mod routes;
 mod server;
 mod sheet;
 mod site;
+mod text;
 mod theme;
 mod top;
 mod units;

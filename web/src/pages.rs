@@ -8,6 +8,7 @@ pub(crate) mod card;
 pub(crate) mod dashboard;
 pub(crate) mod docs;
 pub(crate) mod error;
+pub(crate) mod form;
 mod link;
 pub(crate) mod login;
 pub(crate) mod service;

@@ -10,15 +10,12 @@ use komandorr_collector::registry::{RegistryError, ServiceDetails};
 use komandorr_wire::ServiceId;
 use serde::Deserialize;
 
-use super::{Link, Page, Shell, Visit, part, render};
+use super::{Link, Page, Shell, Visit, form::Wrong, part, render};
 use crate::{
     error::Failure,
     peer::Peer,
     site::{Shared, Site},
 };
-
-/// Longest name or group, in characters.
-const LONGEST: usize = 100;
 
 /// The form as it was typed.
 #[derive(Debug, Default, Deserialize)]
@@ -29,9 +26,8 @@ pub(crate) struct Form {
     name: String,
     #[serde(default)]
     group: String,
-    /// What is wrong with the id.
     #[serde(skip)]
-    error: Option<String>,
+    wrong: Wrong,
 }
 
 #[derive(Debug, Template)]
@@ -84,44 +80,55 @@ pub(crate) async fn create(
 ) -> Result<Response, Failure> {
     let mut shell =
         Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "Add a service", None);
-    let id = ServiceId::new(form.id.trim()).map_err(|error| error.to_string());
-    let made = match id {
-        Ok(id) => make(&site, (peer, &headers), id, &form).await?,
-        Err(wrong) => Err(wrong),
+    let made = match form.details() {
+        Some((id, details)) => make(&site, (peer, &headers), id, details, &mut form.wrong).await?,
+        None => None,
     };
     match made {
-        Ok((id, commands)) => {
+        Some((id, commands)) => {
             shell.stream = Link::to("/api/traffic/stream")
                 .with("view", "service")
                 .with("service", &id)
                 .to_string();
             Ok(render(&AddPage { shell, form, made: Some((id, commands)) })?.into_response())
         }
-        Err(wrong) => {
-            form.error = Some(wrong);
+        None => {
             let page = render(&AddPage { shell, form, made: None })?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
     }
 }
 
-/// Registers it; the inner error is for the form.
+impl Form {
+    /// What was typed; what is wrong is noted.
+    fn details(&mut self) -> Option<(ServiceId, ServiceDetails)> {
+        let name = self.wrong.text("name", &self.name);
+        let group = Some(self.wrong.text("group", &self.group)).filter(|group| !group.is_empty());
+        let id = ServiceId::new(self.id.trim());
+        let id = id.map_err(|error| self.wrong.note("id", error.to_string())).ok()?;
+        let details = ServiceDetails { name, group, ..ServiceDetails::default() };
+        self.wrong.is_empty().then_some((id, details))
+    }
+}
+
+/// Registers it; where the id is taken that is noted.
 async fn make(
     site: &Shared,
     from: (Peer, &HeaderMap),
     id: ServiceId,
-    form: &Form,
-) -> Result<Result<(ServiceId, Commands), String>, Failure> {
-    let text = |text: &str| -> String { text.trim().chars().take(LONGEST).collect() };
-    let group = Some(text(&form.group)).filter(|group| !group.is_empty());
-    let details = ServiceDetails { name: text(&form.name), group, ..ServiceDetails::default() };
+    details: ServiceDetails,
+    wrong: &mut Wrong,
+) -> Result<Option<(ServiceId, Commands)>, Failure> {
     let target = id.clone();
     match site.change(move |app| app.registry.create(&target, details)).await? {
         Ok((_, token)) => {
             let commands = commands(site, from, &id, token.expose());
-            Ok(Ok((id, commands)))
+            Ok(Some((id, commands)))
         }
-        Err(error @ RegistryError::Exists(_)) => Ok(Err(error.to_string())),
+        Err(error @ RegistryError::Exists(_)) => {
+            wrong.note("id", error.to_string());
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -131,6 +138,13 @@ pub(crate) fn arrival(id: &ServiceId, arrived: bool) -> String {
     part(&Arrived { id, arrived })
 }
 
+/// Said of the recipes whose image the reader has to make first.
+const IMAGE: &str = "The image is in no registry: docs/docker.md in Komandorr's folder tells how to \
+                     build it and bring it to this machine.";
+
+/// Variables of the agent, by name.
+type Settings<'a> = [(&'static str, &'a str); 3];
+
 /// The commands that start an agent with its token.
 pub(crate) fn commands(
     site: &Site,
@@ -139,12 +153,11 @@ pub(crate) fn commands(
     token: &str,
 ) -> Commands {
     let url = site.app.agent_doors.url(peer, headers);
-    let settings = format!("KOMANDORR_URL={url}\nKOMANDORR_SERVICE={id}\nKOMANDORR_TOKEN={token}");
-    let indented = settings.replace('=', ": ").replace('\n', "\n      ");
-    let flags = each_line(
-        &settings, "  -e ", " \
-",
-    );
+    let settings = [
+        ("KOMANDORR_URL", url.as_str()),
+        ("KOMANDORR_SERVICE", id.as_str()),
+        ("KOMANDORR_TOKEN", token),
+    ];
     let way = |name, note, text| Way { name, note, text };
     Commands {
         token: token.to_owned(),
@@ -161,45 +174,87 @@ pub(crate) fn commands(
                  then: systemctl enable --now komandorr-agent",
                 systemd(&settings),
             ),
-            way(
-                "Docker",
-                "",
-                format!(
-                    "docker run -d --name komandorr-agent --restart unless-stopped \\\n  \
-                     --network host -v komandorr-agent:/var/lib/komandorr-agent \\\n{flags}  komandorr-agent"
-                ),
-            ),
-            way(
-                "Compose",
-                "",
-                format!(
-                    "services:\n  komandorr-agent:\n    image: komandorr-agent\n    \
-                     network_mode: host\n    restart: unless-stopped\n    environment:\n      \
-                     {indented}\n    volumes:\n      - komandorr-agent:/var/lib/komandorr-agent\n\
-                     volumes:\n  komandorr-agent:"
-                ),
-            ),
+            way("Docker", IMAGE, docker(&settings)),
+            way("Compose", IMAGE, compose(&settings)),
         ],
     }
 }
 
-fn systemd(settings: &str) -> String {
-    let environment = each_line(
-        settings,
-        "Environment=",
-        "
-",
-    );
+/// The program without its folder: systemd finds it where the package puts it
+/// as well as where people do.
+fn systemd(settings: &Settings<'_>) -> String {
+    let environment = each(settings, |name, value| format!("Environment={name}={value}\n"));
     format!(
         "[Unit]\nDescription=Komandorr agent\nWants=network-online.target\n\
          After=network-online.target\n\n[Service]\n{environment}\
-         ExecStart=/usr/local/bin/komandorr-agent --state-dir /var/lib/komandorr-agent\n\
+         ExecStart=komandorr-agent\n\
          StateDirectory=komandorr-agent\nDynamicUser=yes\nRestart=always\n\n[Install]\n\
          WantedBy=multi-user.target"
     )
 }
 
-/// Every line between two texts.
-fn each_line(text: &str, before: &str, after: &str) -> String {
-    text.lines().flat_map(|line| [before, line, after]).collect()
+fn docker(settings: &Settings<'_>) -> String {
+    let flags = each(settings, |name, value| format!("  -e {name}={value} \\\n"));
+    format!(
+        "docker run -d --name komandorr-agent --restart unless-stopped \\\n  \
+         --network host -v komandorr-agent:/var/lib/komandorr-agent \\\n{flags}  komandorr-agent"
+    )
+}
+
+/// Values in quotes: a service may be called 007 or true.
+fn compose(settings: &Settings<'_>) -> String {
+    let environment = each(settings, |name, value| format!("      {name}: \"{value}\"\n"));
+    format!(
+        "services:\n  komandorr-agent:\n    image: komandorr-agent\n    network_mode: host\n    \
+         restart: unless-stopped\n    environment:\n{environment}    volumes:\n      \
+         - komandorr-agent:/var/lib/komandorr-agent\nvolumes:\n  komandorr-agent:"
+    )
+}
+
+/// A piece of text for each setting.
+fn each(settings: &Settings<'_>, piece: impl Fn(&str, &str) -> String) -> String {
+    settings.iter().map(|(name, value)| piece(name, value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings<'static> = [
+        ("KOMANDORR_URL", "https://a.example/?b=c"),
+        ("KOMANDORR_SERVICE", "007"),
+        ("KOMANDORR_TOKEN", "kmd_1"),
+    ];
+
+    #[test]
+    fn the_docker_command_has_a_line_for_each_variable() {
+        let wanted = "docker run -d --name komandorr-agent --restart unless-stopped \\
+  --network host -v komandorr-agent:/var/lib/komandorr-agent \\
+  -e KOMANDORR_URL=https://a.example/?b=c \\
+  -e KOMANDORR_SERVICE=007 \\
+  -e KOMANDORR_TOKEN=kmd_1 \\
+  komandorr-agent";
+        assert_eq!(docker(&SETTINGS), wanted);
+    }
+
+    #[test]
+    fn values_stand_in_the_compose_file_as_they_are() {
+        let file = compose(&SETTINGS);
+        for line in [
+            "    environment:",
+            "      KOMANDORR_URL: \"https://a.example/?b=c\"",
+            "      KOMANDORR_SERVICE: \"007\"",
+            "      KOMANDORR_TOKEN: \"kmd_1\"",
+            "    volumes:",
+        ] {
+            assert!(file.lines().any(|found| found == line), "{line}: {file}");
+        }
+    }
+
+    #[test]
+    fn the_unit_starts_the_program_wherever_it_was_installed() {
+        let unit = systemd(&SETTINGS);
+        assert!(unit.lines().any(|line| line == "ExecStart=komandorr-agent"), "{unit}");
+        assert!(unit.lines().any(|line| line == "Environment=KOMANDORR_TOKEN=kmd_1"), "{unit}");
+    }
 }

@@ -21,6 +21,7 @@ mod connections;
 mod dashboard;
 mod errors;
 mod export;
+mod forms;
 mod guide;
 mod keyboard;
 mod live;

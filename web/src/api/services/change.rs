@@ -5,12 +5,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Number;
 use utoipa::ToSchema;
 
-use crate::error::Failure;
+use crate::{error::Failure, text};
 
 /// Kinds of services, as in the original.
 const KINDS: [&str; 5] = ["app", "website", "panel", "project", "server"];
-/// Longest text of a field, in characters.
-const LONGEST: usize = 500;
 /// Highest capacity that is taken for one, bytes per second.
 const MOST_CAPACITY: u64 = 1_000_000_000_000_000;
 
@@ -89,15 +87,9 @@ impl Change {
             ("description", self.description.as_ref().and_then(Option::as_deref)),
             ("icon", self.icon.as_ref().and_then(Option::as_deref)),
         ];
-        for (field, text) in texts {
-            let text = text.unwrap_or_default();
-            if text.chars().count() > LONGEST {
-                let message = format!("{field} must be at most {LONGEST} characters long");
-                return Err(Failure::invalid(message));
-            }
-            if text.chars().any(|letter| letter.is_ascii_control()) {
-                let message = format!("{field} must be one line without control characters");
-                return Err(Failure::invalid(message));
+        for (field, given) in texts {
+            if let Some(wrong) = text::wrong(given.unwrap_or_default()) {
+                return Err(Failure::invalid(format!("{field} {wrong}")));
             }
         }
         match self.kind.as_deref() {

@@ -17,6 +17,7 @@ use crate::{
     pages::{
         Page, Shell, Visit,
         add::{self, Commands},
+        form::Wrong,
         render,
     },
     params::Params,
@@ -24,9 +25,6 @@ use crate::{
     site::Shared,
     units::{Capacity, Volume},
 };
-
-/// Longest name or group, in characters.
-const LONGEST: usize = 100;
 
 /// The form of details as it was typed.
 #[derive(Debug, Default, Deserialize)]
@@ -37,9 +35,8 @@ pub(crate) struct Form {
     pub(super) group: String,
     #[serde(default)]
     pub(super) capacity: String,
-    /// What is wrong, by field.
     #[serde(skip)]
-    pub(super) errors: Vec<(&'static str, String)>,
+    pub(super) wrong: Wrong,
     #[serde(skip)]
     pub(super) saved: bool,
 }
@@ -69,35 +66,20 @@ impl Form {
         Self {
             name: service.name.clone(),
             group: service.group.clone().unwrap_or_default(),
-            capacity: service
-                .capacity_bytes_per_second
-                .map(|capacity| Capacity(capacity).to_string())
-                .unwrap_or_default(),
+            capacity: shown(service.capacity_bytes_per_second),
             ..Self::default()
         }
     }
 
-    /// What is wrong with a field.
-    pub(super) fn error(&self, field: &str) -> Option<&str> {
-        self.errors.iter().find(|(name, _)| *name == field).map(|(_, error)| error.as_str())
-    }
-
     /// The details that were typed; what is wrong is noted.
     fn details(&mut self, old: &Service) -> Option<ServiceDetails> {
-        let text = |text: &str| text.trim().to_owned();
-        let (name, group) = (text(&self.name), text(&self.group));
-        for (field, value) in [("name", &name), ("group", &group)] {
-            if value.chars().count() > LONGEST {
-                self.errors.push((field, format!("At most {LONGEST} characters.")));
-            }
-        }
-        let typed = self.capacity.trim();
-        let capacity = (!typed.is_empty()).then(|| komandorr_config::units::parse_bandwidth(typed));
-        let capacity = capacity.transpose().unwrap_or_else(|error| {
-            self.errors.push(("capacity", error.to_string()));
+        let name = self.wrong.text("name", &self.name);
+        let group = self.wrong.text("group", &self.group);
+        let capacity = capacity(self.capacity.trim(), old).unwrap_or_else(|error| {
+            self.wrong.note("capacity", error);
             None
         });
-        self.errors.is_empty().then(|| ServiceDetails {
+        self.wrong.is_empty().then(|| ServiceDetails {
             name,
             group: Some(group).filter(|group| !group.is_empty()),
             kind: old.kind.clone(),
@@ -107,6 +89,21 @@ impl Form {
             capacity_bytes_per_second: capacity,
         })
     }
+}
+
+/// A capacity as the form shows it, in two decimals.
+fn shown(capacity: Option<u64>) -> String {
+    capacity.map(|capacity| Capacity(capacity).to_string()).unwrap_or_default()
+}
+
+/// The capacity that was typed. What stands there as it was shown is as it was:
+/// its two decimals are not all of it.
+fn capacity(typed: &str, old: &Service) -> Result<Option<u64>, String> {
+    if typed == shown(old.capacity_bytes_per_second) {
+        return Ok(old.capacity_bytes_per_second);
+    }
+    let capacity = (!typed.is_empty()).then(|| komandorr_config::units::parse_bandwidth(typed));
+    capacity.transpose().map_err(|error| error.to_string())
 }
 
 /// `POST /services/{id}`: takes the form, or shows it again with what is wrong.

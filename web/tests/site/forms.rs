@@ -1,0 +1,67 @@
+//! What the forms about a service take and keep.
+
+use anyhow::{Context, Result};
+use komandorr_collector::registry::ServiceDetails;
+use komandorr_wire::ServiceId;
+use reqwest::{Client, Response, redirect::Policy};
+
+use crate::support::Stage;
+
+async fn send(stage: &Stage, path: &str, form: &str) -> Result<Response> {
+    let client = Client::builder().redirect(Policy::none()).build()?;
+    let request = client.post(stage.url(path)).body(form.to_owned());
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    Ok(request.send().await?)
+}
+
+#[tokio::test]
+async fn a_capacity_that_nobody_touched_stays_as_it_was_to_the_byte() -> Result<()> {
+    let stage = Stage::open().await?;
+    let capacity_bytes_per_second = Some(117_187_500);
+    let details = ServiceDetails { capacity_bytes_per_second, ..ServiceDetails::default() };
+    stage.registry.register(&ServiceId::new("web-1")?, details)?;
+    let page = reqwest::get(stage.url("/services/web-1")).await?.text().await?;
+    assert!(page.contains("value=\"117.19 MB/s\""), "{page}");
+    let saved = send(&stage, "/services/web-1", "name=Web&group=&capacity=117.19+MB%2Fs").await?;
+    assert_eq!(saved.status(), 303);
+    let service = stage.registry.get("web-1").context("the service")?;
+    assert_eq!(
+        (service.name.as_str(), service.capacity_bytes_per_second),
+        ("Web", Some(117_187_500))
+    );
+    send(&stage, "/services/web-1", "name=Web&group=&capacity=117.2+MB%2Fs").await?;
+    let service = stage.registry.get("web-1").context("the service")?;
+    assert_eq!(service.capacity_bytes_per_second, Some(117_200_000));
+    send(&stage, "/services/web-1", "name=Web&group=&capacity=").await?;
+    let service = stage.registry.get("web-1").context("the service")?;
+    assert_eq!(service.capacity_bytes_per_second, None);
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn forms_take_the_names_that_the_api_takes_and_cut_none() -> Result<()> {
+    let stage = Stage::open().await?;
+    let (most, more) = ("n".repeat(500), "n".repeat(501));
+    let made = send(&stage, "/services/new", &format!("id=web-1&name={most}&group={most}")).await?;
+    assert_eq!(made.status(), 200);
+    let saved = format!("name={most}&group=Edge&capacity=");
+    assert_eq!(send(&stage, "/services/web-1", &saved).await?.status(), 303);
+    let service = stage.registry.get("web-1").context("the service")?;
+    assert_eq!((&service.name, service.group.as_deref()), (&most, Some("Edge")));
+    for (path, form) in [
+        ("/services/new", format!("id=web-2&name={more}&group=")),
+        ("/services/new", format!("id=web-2&name=&group={more}")),
+        ("/services/new", "id=web-2&name=a%0Ab&group=".to_owned()),
+        ("/services/web-1", format!("name={more}&group=&capacity=")),
+        ("/services/web-1", "name=&group=a%07&capacity=".to_owned()),
+    ] {
+        let refused = send(&stage, path, &form).await?;
+        assert_eq!(refused.status(), 422, "{path}: {form}");
+        assert!(refused.text().await?.contains(">It must be "), "{path}: {form}");
+    }
+    assert!(stage.registry.get("web-2").is_none());
+    assert_eq!(stage.registry.get("web-1").context("the service")?.name, most);
+    stage.close().await?;
+    Ok(())
+}
