@@ -66,7 +66,6 @@ impl Visitor {
     }
 
     /// Whether this visitor may publish for a service.
-    #[allow(dead_code, reason = "for routes that take samples")]
     pub(crate) fn publishes_for(&self, id: &ServiceId) -> bool {
         match self {
             Self::Local | Self::Admin => true,

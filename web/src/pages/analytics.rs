@@ -31,6 +31,16 @@ use week::WeekView;
 /// Weeks that a page can look back.
 const WEEKS: [(u32, &str); 4] = [(1, "1 week"), (4, "4 weeks"), (12, "12 weeks"), (52, "1 year")];
 const USUAL_WEEKS: u32 = 4;
+/// The days of a week.
+const DAYS: [(&str, &str); 7] = [
+    ("Monday", "Mon"),
+    ("Tuesday", "Tue"),
+    ("Wednesday", "Wed"),
+    ("Thursday", "Thu"),
+    ("Friday", "Fri"),
+    ("Saturday", "Sat"),
+    ("Sunday", "Sun"),
+];
 
 #[derive(Debug, Template)]
 #[template(path = "analytics.html")]

@@ -36,8 +36,7 @@ struct Dashboard<'a> {
     sum: String,
     /// How many services there are.
     all: usize,
-    /// The one command that adds the first service.
-    /// Starts an agent on this machine, where that takes no token.
+    /// Adds the first service from this machine, where that takes no token.
     command: Option<String>,
     cards: Vec<&'a str>,
     fleet: &'a str,

@@ -190,13 +190,11 @@ fn agent(site: &Site, service: &Service, now: Timestamp) -> Option<Agent> {
         seen: Age::between(last.last_seen, now),
         since: last.last_seen,
         interval: interval.map_or_else(|| "–".into(), |interval| format!("{interval} s")),
-        clock: match (last.clock_corrected, last.clock_offset_ms) {
-            (_, _) if catching_up.is_some() => {
-                format!("catching up, {} to go", catching_up.unwrap_or(Span::seconds(0)))
-            }
-            (true, _) => "impossible; arrival is taken instead".into(),
-            (false, ms) if ms > CLOCK_OFF_MS => format!("{seconds} behind"),
-            (false, ms) if ms < -CLOCK_OFF_MS => format!("{seconds} ahead"),
+        clock: match (catching_up, last.clock_corrected, last.clock_offset_ms) {
+            (Some(rest), _, _) => format!("catching up, {rest} to go"),
+            (None, true, _) => "impossible; arrival is taken instead".into(),
+            (None, false, ms) if ms > CLOCK_OFF_MS => format!("{seconds} behind"),
+            (None, false, ms) if ms < -CLOCK_OFF_MS => format!("{seconds} ahead"),
             _ => "right".into(),
         },
         off,

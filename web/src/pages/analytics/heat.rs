@@ -2,19 +2,11 @@
 
 use komandorr_collector::read::{HourCell, HourProfile};
 
+use super::DAYS;
 use crate::units::Rate;
 
 /// Steps of colour.
 const STEPS: f64 = 9.0;
-const DAYS: [(&str, &str); 7] = [
-    ("Mon", "Monday"),
-    ("Tue", "Tuesday"),
-    ("Wed", "Wednesday"),
-    ("Thu", "Thursday"),
-    ("Fri", "Friday"),
-    ("Sat", "Saturday"),
-    ("Sun", "Sunday"),
-];
 
 /// The map, its ends and its words.
 #[derive(Debug)]
@@ -82,7 +74,7 @@ pub(super) fn view(profile: &HourProfile) -> HeatView {
             seen => format!("Samples of {seen} of the week's {} hours.", profile.cells.len()),
         },
         days: days
-            .map(|(cells, (short, long))| Day {
+            .map(|(cells, (long, short))| Day {
                 short,
                 long,
                 cells: cells.iter().map(cell).collect(),
@@ -110,7 +102,7 @@ fn step(value: u64, low: u64, high: u64) -> u8 {
 
 fn told(cell: &HourCell) -> Extreme {
     let day = usize::try_from(cell.weekday - 1).ok().and_then(|i| DAYS.get(i));
-    let day = day.map_or("", |(_, long)| long);
+    let day = day.map_or("", |(long, _)| long);
     Extreme {
         when: format!("{day}, {:02}:00 to {:02}:00", cell.hour, cell.hour + 1),
         mean: Rate::known(total(cell)),

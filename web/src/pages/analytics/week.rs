@@ -3,22 +3,13 @@
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use komandorr_collector::read::{Calendar, Range, Scope};
 
+use super::DAYS;
 use crate::{
     chart::{Bar, Bars},
     error::Failure,
     site::Site,
     units::{Tagged, Volume},
 };
-
-const DAYS: [(&str, &str); 7] = [
-    ("Monday", "Mon"),
-    ("Tuesday", "Tue"),
-    ("Wednesday", "Wed"),
-    ("Thursday", "Thu"),
-    ("Friday", "Fri"),
-    ("Saturday", "Sat"),
-    ("Sunday", "Sun"),
-];
 
 /// The days of two weeks, as bytes.
 #[derive(Debug)]

@@ -114,7 +114,7 @@ pub(super) async fn view(
             site.clock.moment(at, now)
         }),
         fineness: fineness(step),
-        figures: [figures_up(site, summary, now), figures_down(site, summary, now)],
+        figures: [true, false].map(|up| figures(site, summary, up, now)),
         dates: format!(
             "{} to {}",
             site.clock.dated(span.range.from),
@@ -260,29 +260,28 @@ fn told(site: &Site, peak: Option<Peak>, now: Timestamp) -> String {
     peak.map_or_else(|| "no samples".to_owned(), |peak| site.clock.told(peak.at, now))
 }
 
-fn figures_up(site: &Site, summary: &Summary, now: Timestamp) -> Figures {
+fn figures(site: &Site, summary: &Summary, up: bool, now: Timestamp) -> Figures {
+    let (class, arrow, word) =
+        if up { ("up", "↑", "Upload") } else { ("down", "↓", "Download") };
+    let (bytes, peak) = if up {
+        (summary.up_bytes, summary.up_peak)
+    } else {
+        (summary.down_bytes, summary.down_peak)
+    };
+    let (mean, p95) = if up {
+        (summary.up_mean_bytes_per_second, summary.up_p95_bytes_per_second)
+    } else {
+        (summary.down_mean_bytes_per_second, summary.down_p95_bytes_per_second)
+    };
     Figures {
-        class: "up",
-        arrow: "↑",
-        word: "Upload",
-        volume: Volume::new(summary.up_bytes).tagged(),
-        mean: Rate::known(summary.up_mean_bytes_per_second).tagged(),
-        peak: Rate::known(summary.up_peak.map(|peak| peak.bytes_per_second)).tagged(),
-        peak_at: told(site, summary.up_peak, now),
-        p95: Rate::known(summary.up_p95_bytes_per_second).tagged(),
-    }
-}
-
-fn figures_down(site: &Site, summary: &Summary, now: Timestamp) -> Figures {
-    Figures {
-        class: "down",
-        arrow: "↓",
-        word: "Download",
-        volume: Volume::new(summary.down_bytes).tagged(),
-        mean: Rate::known(summary.down_mean_bytes_per_second).tagged(),
-        peak: Rate::known(summary.down_peak.map(|peak| peak.bytes_per_second)).tagged(),
-        peak_at: told(site, summary.down_peak, now),
-        p95: Rate::known(summary.down_p95_bytes_per_second).tagged(),
+        class,
+        arrow,
+        word,
+        volume: Volume::new(bytes).tagged(),
+        mean: Rate::known(mean).tagged(),
+        peak: Rate::known(peak.map(|peak| peak.bytes_per_second)).tagged(),
+        peak_at: told(site, peak, now),
+        p95: Rate::known(p95).tagged(),
     }
 }
 
