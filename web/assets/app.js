@@ -94,14 +94,22 @@ function patch(id, html) {
 /* ---------- the stream ---------- */
 
 let source;
+let over = false; // nobody is let in by asking again
 let heard = Date.now();
+let seen = Date.now(); // since when somebody has been looking
 let followed = document.body.dataset.stream;
 let stamp = indicator.querySelector("time").textContent;
 
 function connect() {
   source?.close();
-  source = new EventSource(followed);
-  source.addEventListener("page", (event) => {
+  source = undefined;
+  // A tab that nobody sees follows nothing: a browser opens six connections to
+  // a site for all its tabs together, and the seventh would wait for ever.
+  if (!followed || document.hidden) return;
+  over = false;
+  const stream = new EventSource(followed);
+  source = stream;
+  stream.addEventListener("page", (event) => {
     const { at, parts = {}, reload } = JSON.parse(event.data);
     stamp = at;
     alive();
@@ -109,13 +117,44 @@ function connect() {
     tick();
     if (reload) refresh();
   });
-  source.addEventListener("alive", alive);
-  source.addEventListener("error", () => {
+  stream.addEventListener("alive", alive);
+  stream.addEventListener("error", () => {
+    if (stream !== source) return;
     show();
     // The browser reconnects by itself, but not after an answer it cannot use.
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(again, 2000, stream);
   });
 }
+
+// Which answer that was the browser does not tell: the same question does.
+function again(stream) {
+  fetch(followed, { method: "HEAD" })
+    .then(({ status }) => status === 401 || status === 403, () => false)
+    .then((refused) => {
+      if (stream !== source) return;
+      if (refused) end();
+      else connect();
+    });
+}
+
+function end() {
+  over = true;
+  source = undefined;
+  indicator.classList.add("stale");
+  indicator.querySelector(".dot").className = "dot silent";
+  text(indicator.querySelector(".word"), "As of");
+  text(indicator.querySelector("time"), stamp);
+  text(lost, `Logged out: load this page again to log in. The figures below are of ${stamp}.`);
+  lost.hidden = false;
+}
+
+document.addEventListener("visibilitychange", () => {
+  seen = Date.now();
+  connect();
+  if (document.hidden) return;
+  tick();
+  moveOn();
+});
 
 function alive() {
   heard = Date.now();
@@ -123,13 +162,14 @@ function alive() {
 }
 
 function show() {
-  const live = source.readyState === EventSource.OPEN && Date.now() - heard < LOST_AFTER;
+  const live = source?.readyState === EventSource.OPEN && Date.now() - heard < LOST_AFTER;
   const ago = age((Date.now() - heard) / 1000);
   indicator.classList.toggle("stale", !live);
   indicator.querySelector(".dot").className = `dot ${live ? "live" : "silent"}`;
   text(indicator.querySelector(".word"), live ? "Live" : "Reconnecting");
   text(indicator.querySelector("time"), live ? stamp : `${ago} ago`);
-  lost.hidden = live || Date.now() - heard < 4000;
+  // What a tab missed while nobody looked is on its way, and not lost.
+  lost.hidden = live || Date.now() - Math.max(heard, seen) < 4000;
   if (!lost.hidden) {
     text(lost, `Stream lost: reconnecting, last update ${ago} ago. The figures below are of ${stamp}.`);
   }
@@ -160,7 +200,7 @@ function refresh() {
     .then((html) => {
       const page = new DOMParser().parseFromString(html, "text/html");
       morph(main, page.getElementById("main"));
-      if (page.body.dataset.stream !== followed) {
+      if (page.body.dataset.stream !== followed || over) {
         followed = page.body.dataset.stream;
         connect();
       }
@@ -173,6 +213,12 @@ function refresh() {
 function idle() {
   const busy = main.querySelector("table:hover, .frame:hover, form:focus-within, table:focus-within");
   return !busy && !document.hidden;
+}
+
+// Rows follow the traffic, and a chart the time.
+function moveOn() {
+  const every = Number(document.body.dataset.refresh) * 1000;
+  if (every && Date.now() - refreshed >= every && idle()) refresh();
 }
 
 /* ---------- clockwork ---------- */
@@ -193,8 +239,7 @@ setInterval(() => {
     const words = document.getElementById("sum")?.dataset.say;
     if (words) text(say, words);
   }
-  const every = Number(document.body.dataset.refresh) * 1000;
-  if (every && Date.now() - refreshed >= every && idle()) refresh();
+  moveOn();
 }, 1000);
 
 /* ---------- charts: crosshair by pointer and by arrow keys, zoom by dragging ---------- */
@@ -338,5 +383,4 @@ main.addEventListener("click", (event) => {
 
 document.documentElement.classList.add("scripted");
 dress();
-// A page for those who are not let in yet follows nothing.
-if (followed) connect();
+connect();

@@ -34,18 +34,25 @@ pub struct Access {
 }
 
 /// Finds out whose request it is. Handlers ask for the [`Visitor`]; what is
-/// wrong with a credential is told where one is needed.
+/// wrong with a credential is told where one is needed. The answer carries the
+/// visitor as well, for the page that a failure becomes.
 pub(crate) async fn admit(State(site): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    let mut visitor = None;
     match identify::visitor(&site, &parts).await {
         Ok(Some(pass)) => {
+            visitor = Some(pass.visitor().clone());
             drop(parts.extensions.insert(pass.visitor().clone()));
             drop(parts.extensions.insert(pass));
         }
         Ok(None) => {}
         Err(failure) => drop(parts.extensions.insert(row::Refused(failure))),
     }
-    next.run(Request::from_parts(parts, body)).await
+    let mut answer = next.run(Request::from_parts(parts, body)).await;
+    if let Some(visitor) = visitor {
+        drop(answer.extensions_mut().insert(visitor));
+    }
+    answer
 }
 
 /// Says which credentials would do. A browser would answer `Basic` with a box

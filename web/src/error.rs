@@ -13,7 +13,12 @@ use komandorr_collector::{read::ReadError, registry::RegistryError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{access, api, compat, pages, site::Shared};
+use crate::{
+    access::{self, Visitor},
+    api, compat,
+    pages::{self, Visit},
+    site::Shared,
+};
 
 /// Longest part of a name from outside that a message repeats, in characters.
 const SHOWN: usize = 64;
@@ -196,6 +201,7 @@ pub(crate) async fn dress(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
+    let visitor = response.extensions_mut().remove::<Visitor>();
     let failure = match response.extensions_mut().remove::<Failure>() {
         Some(failure) => failure,
         // Extractors of axum answer bare texts; their words are for developers.
@@ -209,7 +215,8 @@ pub(crate) async fn dress(
         let Failure { code, message, .. } = failure.clone();
         Json(ErrorAnswer { error: ErrorWords { code, message } }).into_response()
     } else {
-        pages::error::page(&site, &uri, &headers, &failure)
+        let visit = Visit { site: &site, uri: &uri, headers: &headers };
+        pages::error::page(&visit, visitor.as_ref(), &failure)
     };
     let mut dressed = (status, body).into_response();
     // Headers that say how to do better.

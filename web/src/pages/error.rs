@@ -2,12 +2,15 @@
 
 use askama::Template;
 use axum::{
-    http::{HeaderMap, StatusCode, Uri},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
 
 use super::{Shell, Visit};
-use crate::{error::Failure, site::Site};
+use crate::{
+    access::{Needs, Visitor},
+    error::Failure,
+};
 
 #[derive(Debug, Template)]
 #[template(path = "error.html")]
@@ -20,9 +23,13 @@ struct ErrorPage {
 }
 
 /// Dresses a failure for people.
-pub(crate) fn page(site: &Site, uri: &Uri, headers: &HeaderMap, failure: &Failure) -> Response {
+pub(crate) fn page(visit: &Visit<'_>, visitor: Option<&Visitor>, failure: &Failure) -> Response {
     let (heading, sentence) = words(failure);
-    let shell = Shell::new(&Visit { site, uri, headers }, heading, None);
+    let mut shell = Shell::new(visit, heading, None);
+    // Whoever may read nothing would ask in vain, again and again.
+    if !visitor.is_some_and(|visitor| visitor.may(Needs::Read)) {
+        shell.stream = String::new();
+    }
     let way_on = if failure.status == StatusCode::SERVICE_UNAVAILABLE {
         Some((shell.back.clone(), "Try again"))
     } else {

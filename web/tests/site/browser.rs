@@ -126,6 +126,24 @@ impl Browser {
         Ok(())
     }
 
+    /// Opens another window, and drives that one from now on.
+    pub(crate) async fn another(&self) -> Result<()> {
+        let opened = self.client.new_window(false).await?;
+        Ok(self.client.switch_to_window(opened.handle).await?)
+    }
+
+    /// Puts the window where nobody sees its page.
+    pub(crate) async fn hide(&self) -> Result<()> {
+        self.client.minimize_window().await?;
+        self.until("document.hidden").await
+    }
+
+    /// Brings it back into sight.
+    pub(crate) async fn unhide(&self) -> Result<()> {
+        self.client.set_window_size(1280, 900).await?;
+        self.until("!document.hidden").await
+    }
+
     /// What the system prefers: `dark` or `light`.
     pub(crate) async fn prefers(&self, scheme: &str) -> Result<()> {
         self.media("", "prefers-color-scheme", scheme).await

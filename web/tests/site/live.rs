@@ -79,7 +79,7 @@ async fn followers(stage: &Stage) -> Result<u32> {
     Ok(line.context("the figure")?.parse()?)
 }
 
-async fn until_followers(stage: &Stage, wanted: u32) -> Result<()> {
+pub(crate) async fn until_followers(stage: &Stage, wanted: u32) -> Result<()> {
     let begun = Instant::now();
     let mut again = tokio::time::interval(Duration::from_millis(50));
     while followers(stage).await? != wanted {
@@ -162,6 +162,33 @@ async fn a_stream_speaks_at_most_once_a_second_however_much_happens() -> Result<
     }
     // The first comes at once, the fourth three seconds later at the earliest.
     assert!(begun.elapsed() >= Duration::from_millis(2900), "{:?}", begun.elapsed());
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_of_a_service_that_does_nothing_lives_in_a_busy_fleet() -> Result<()> {
+    let stage = Stage::open().await?;
+    // Of an agent that reports every hour.
+    stage.publish("web-1", &[sample(1_000_000, 0, 3600)]).await?;
+    let answer = reqwest::get(stage.url("/api/traffic/stream?service=web-1")).await?;
+    let mut events = Events { answer, bytes: Vec::new() };
+    assert_eq!(events.next().await?.name, "traffic");
+    let mut speed = 1_000_000;
+    let publish = async {
+        let mut often = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            often.tick().await;
+            speed += 1000;
+            if let Err(error) = stage.publish("web-2", &[sample(speed, 0, 5)]).await {
+                return error;
+            }
+        }
+    };
+    tokio::select! {
+        next = tokio::time::timeout(PATIENCE, events.next()) => assert_eq!(next??.name, "alive"),
+        failed = publish => return Err(failed),
+    }
     stage.close().await?;
     Ok(())
 }

@@ -167,6 +167,41 @@ async fn sessions_end_by_signing_out_everywhere_and_with_the_password() -> Resul
 }
 
 #[tokio::test]
+async fn a_page_that_tells_an_error_follows_the_stream_of_whoever_is_let_in() -> Result<()> {
+    let (stage, client) = (closed_site().await?, client()?);
+    let page = async |cookie: &str| {
+        let request = client.get(stage.url("/nothing-here")).header("cookie", cookie);
+        request.send().await?.text().await
+    };
+    let stranger = page("").await?;
+    assert!(stranger.contains("Not found") && stranger.contains("data-stream=\"\""), "{stranger}");
+    let cookie = cookie(&login(&client, &stage, PASSWORD, "").send().await?)?;
+    let known = page(&cookie).await?;
+    assert!(known.contains("data-stream=\"/api/traffic/stream?view=clock\""), "{known}");
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_whose_session_has_ended_says_so_and_asks_no_more() -> Result<()> {
+    let stage = closed_site().await?;
+    let browser = Browser::open().await?;
+    browser.goto(&stage.url("/access")).await?;
+    browser.keys("#l-p", PASSWORD).await?;
+    browser.click(".login .btn").await?;
+    browser.until_url("/access").await?;
+    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    stage.registry.close_all_sessions()?;
+    stage.publish("web-1", &[FLEET[0].sample(now_ms(), 5, 1)]).await?;
+    browser.until("document.querySelector('#lost').textContent.startsWith('Logged out: ')").await?;
+    assert_eq!(browser.run("return document.querySelector('#lost').hidden").await?, false);
+    assert_eq!(browser.text("#stream .word").await?, "As of");
+    browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_flood_of_logins_leaves_the_site_answering() -> Result<()> {
     let stage = Stage::configured(
         |app| app.access.trusted = false,

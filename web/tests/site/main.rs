@@ -31,4 +31,5 @@ mod pages;
 mod raw;
 mod scenes;
 mod support;
+mod tabs;
 mod young;
