@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use jiff::Timestamp;
+use komandorr_collector::registry::ServiceDetails;
 use komandorr_wire::{Outcome, Sample, ServiceId, encode};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -82,25 +83,25 @@ async fn a_stop_does_not_wait_for_a_service_that_cannot_be_registered() -> anyho
     };
     let running = Running::start(config(folder.path()), "UTC")?;
     running.store("web-0", &numbered(1..1001)).await?;
-    disk.fill(64 * 1024)?;
-    let mut begun = Instant::now();
-    for n in 1.. {
-        // What is left has room for some.
-        let payload = encode(&numbered(1..2));
-        let waiting = running.begin(&format!("web-{n}"), vec![payload]).await;
-        let mut waiting = waiting.context("it has stopped")?;
-        while waiting.try_recv().is_err() && running.stats.failure().is_none() {
-            ensure!(begun.elapsed() < PATIENCE, "neither stored nor failing");
-            sleep(Duration::from_millis(20)).await;
-        }
-        if running.stats.failure().is_some() {
-            begun = Instant::now();
-            timeout(PATIENCE, running.stop()).await.context("it does not stop")??;
-            ensure!(waiting.await.is_err(), "it is not stored, so nobody says so");
-            break;
-        }
+    disk.fill(0)?;
+    // What is left of the last page has room for some.
+    let fits = |n: i32| {
+        let id = ServiceId::new(&format!("fits-{n}"))?;
+        anyhow::Ok(running.registry.register(&id, ServiceDetails::default()).is_ok())
+    };
+    let mut n = 0;
+    while fits(n)? {
+        n += 1;
     }
-    ensure!(begun.elapsed() < PATIENCE);
+    let payload = encode(&numbered(1..2));
+    let waiting = running.begin("web-1", vec![payload]).await.context("it has stopped")?;
+    let begun = Instant::now();
+    while running.stats.failure().is_none() {
+        ensure!(begun.elapsed() < PATIENCE, "it does not fail");
+        sleep(Duration::from_millis(20)).await;
+    }
+    timeout(PATIENCE, running.stop()).await.context("it does not stop")??;
+    ensure!(waiting.await.is_err(), "it is not stored, so nobody says so");
     Ok(())
 }
 
