@@ -84,19 +84,13 @@ pub(crate) async fn create(
         Some((id, details)) => make(&site, (peer, &headers), id, details, &mut form.wrong).await?,
         None => None,
     };
-    match made {
-        Some((id, commands)) => {
-            shell.stream = Link::to("/api/traffic/stream")
-                .with("view", "service")
-                .with("service", &id)
-                .to_string();
-            Ok(render(&AddPage { shell, form, made: Some((id, commands)) })?.into_response())
-        }
-        None => {
-            let page = render(&AddPage { shell, form, made: None })?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
-        }
-    }
+    let Some((id, commands)) = made else {
+        let page = render(&AddPage { shell, form, made: None })?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    };
+    shell.stream =
+        Link::to("/api/traffic/stream").with("view", "service").with("service", &id).to_string();
+    Ok(render(&AddPage { shell, form, made: Some((id, commands)) })?.into_response())
 }
 
 impl Form {
