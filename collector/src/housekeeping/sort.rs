@@ -92,17 +92,17 @@ fn sorted_until(
     length_ms: i64,
 ) -> duckdb::Result<Option<i64>> {
     let table = level.table();
-    let until: Option<i64> = connection.query_row(
-        &format!(
-            "SELECT coalesce(
-                 (SELECT max(epoch_ms(until)) FROM sorted_volume
-                  WHERE table_name = '{table}' AND block_ms >= ?),
-                 (SELECT epoch_ms(min(bucket)) FROM {table})
-             )"
-        ),
-        [length_ms],
+    let sorted: Option<i64> = connection.query_row(
+        "SELECT max(epoch_ms(until)) FROM sorted_volume WHERE table_name = ? AND block_ms >= ?",
+        params![table, length_ms],
         |row| row.get(0),
     )?;
+    // Asked only where it is needed: DuckDB looks at every row for it.
+    let begin = || {
+        let sql = format!("SELECT epoch_ms(min(bucket)) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
+    };
+    let until = if sorted.is_some() { sorted } else { begin()? };
     Ok(until.map(|until| bucket_of(until, length_ms)))
 }
 
