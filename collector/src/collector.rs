@@ -84,7 +84,7 @@ impl Collector {
         let (filled, to_commit) = mpsc::channel(1);
         let (free, freed) = mpsc::channel(1);
         let committer = Committer {
-            lane: self.database.lane(),
+            lane: self.database.writing_lane(),
             live: self.live,
             stats: Arc::clone(&self.stats),
             keep: usize::try_from(self.config.samples_per_service).unwrap_or(usize::MAX),
