@@ -27,7 +27,7 @@ const WAITING: usize = 100;
 /// What the publishing and the polling half share.
 #[derive(Default)]
 struct Shared {
-    /// Messages given to the client.
+    /// Messages given to the client, or waiting to be.
     sent: AtomicU64,
     acknowledged: AtomicU64,
     /// When each message that is not written yet was due.
@@ -98,12 +98,13 @@ async fn publish(plan: &Plan, tally: &Tally, agent: &Agent, client: &AsyncClient
         }
         let mut payload = Vec::with_capacity(template.len());
         template.write(&mut payload, 1 + next * u64::from(plan.array), unix_ms());
-        // Not given up when the run stops: nobody knows whether it was taken.
+        next += 1;
+        // Before it is given away: the polling half takes it as soon as it waits,
+        // and must not take the run for over before its PUBACK.
+        shared.sent.store(next, Relaxed);
         if client.publish(&topic, qos, false, payload).await.is_err() {
             break;
         }
-        next += 1;
-        shared.sent.store(next, Relaxed);
     }
 }
 
