@@ -14,7 +14,7 @@ use crate::{
 
 /// With this many messages a batch does not linger: it is worth its fsync, and
 /// clients that fill their windows would wait in vain.
-const ENOUGH_MESSAGES: usize = 400;
+const ENOUGH_MESSAGES: usize = 200;
 /// The same for payloads that hold many samples each, bytes.
 const ENOUGH_BYTES: usize = 64 * 1024;
 /// Most samples of one commit: bounds its memory and its time.
