@@ -20,7 +20,7 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 async fn ten_thousand_new_client_ids_leave_nothing_behind() -> Result<()> {
     let _alone = ALONE.lock().await;
     // A small backlog, soon full: what fills up once is not what grows.
-    const PAYLOAD: &[u8] = &[b'x'; 1000];
+    let payload = [b'x'; 1000];
     let config = komandorr_broker::Config { subscriber_backlog: 64 * 1024, ..Default::default() };
     let mut server = start_with(config, TRUSTED).await?;
     let address = server.address;
@@ -32,7 +32,7 @@ async fn ten_thousand_new_client_ids_leave_nothing_behind() -> Result<()> {
             let mut client = Raw::connect(address, level, &format!("client-{n}")).await?;
             // A topic of its own as well, and every tenth a subscription.
             let topic = format!("komandorr/traffic/web-{n}");
-            client.send(&publish(level, 2, &topic, 1, PAYLOAD)).await?;
+            client.send(&publish(level, 2, &topic, 1, &payload)).await?;
             client.expect(&[0x40, 2, 0, 1]).await?;
             server.next_stored().await?;
             watcher.packet().await?;

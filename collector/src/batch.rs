@@ -156,7 +156,7 @@ impl Batcher {
         if let Some(seq) = id.seq.filter(|_| new) {
             match batch.ranges.last_mut() {
                 Some((of, _, last)) if *of == number && last.checked_add(1) == Some(seq) => {
-                    *last = seq
+                    *last = seq;
                 }
                 _ => batch.ranges.push((number, seq, seq)),
             }

@@ -163,7 +163,9 @@ impl Registry {
     /// Forgets the credentials that go, and tells of them.
     fn drop_credentials(&self, goes: impl Fn(&Credential) -> bool) {
         let gone: Vec<_> = self.credentials.write().extract_if(.., |c| goes(c)).collect();
-        gone.iter().for_each(|credential| self.tell(Revoked::Credential(credential)));
+        for credential in &gone {
+            self.tell(Revoked::Credential(credential));
+        }
     }
 
     /// A number that changes with every change of a service.

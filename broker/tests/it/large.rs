@@ -11,7 +11,7 @@ const PLACES: u64 = 64;
 const HALF: usize = 100_000;
 
 fn packet(level: u8) -> Vec<u8> {
-    publish(level, 2, "komandorr/traffic/web-1", 1, &[b'x'; 2 * HALF])
+    publish(level, 2, "komandorr/traffic/web-1", 1, &b"x".repeat(2 * HALF))
 }
 
 #[tokio::test]

@@ -87,14 +87,13 @@ impl Identities {
 /// Forgets those that were silent longest. What is imported stays: it is read
 /// again years later.
 fn forget_silent(agents: &mut HashMap<Box<str>, Agent>, batch: &mut Batch) {
-    let silent = |(identity, agent): (&Box<str>, &Agent)| {
-        (Origin::of_identity(identity) != Origin::Import).then_some(agent.asked)
-    };
-    let mut asked: Vec<_> = agents.iter().filter_map(silent).collect();
+    let imported = |identity: &str| Origin::of_identity(identity) == Origin::Import;
+    let reports = agents.iter().filter(|(identity, _)| !imported(identity));
+    let mut asked: Vec<_> = reports.map(|(_, agent)| agent.asked).collect();
     asked.sort_unstable();
     let Some(&until) = asked.get(FORGOTTEN.min(asked.len()).saturating_sub(1)) else { return };
     agents.retain(|identity, agent| {
-        let stays = agent.asked > until || Origin::of_identity(identity) == Origin::Import;
+        let stays = agent.asked > until || imported(identity);
         if !stays {
             batch.forgotten.push(agent.number);
         }
