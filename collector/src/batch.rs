@@ -110,6 +110,11 @@ impl Batcher {
         self.identities.restore(number, identity, service_no, stored);
     }
 
+    /// Gives a number to nobody any more.
+    pub(crate) fn skip_number(&mut self, number: i32) {
+        self.identities.skip_number(number);
+    }
+
     /// Adds one sample to a batch, unless it was stored before.
     pub(crate) fn add(
         &mut self,

@@ -48,6 +48,10 @@ fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {
         let ranges = RangeSet::from_ranges(stored.remove(&number).unwrap_or_default());
         batcher.restore(number, &row.get::<_, String>(1)?, row.get(2)?, ranges);
     }
+    // Left by agents that are gone: who got such a number would inherit them.
+    for number in stored.into_keys() {
+        batcher.skip_number(number);
+    }
     Ok(batcher)
 }
 

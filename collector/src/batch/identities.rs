@@ -51,7 +51,12 @@ impl Identities {
             None => &mut self.of_any_service,
         };
         agents.insert(identity.into(), agent);
-        self.next_number = self.next_number.max(number + 1);
+        self.skip_number(number);
+    }
+
+    /// Gives a number to nobody any more.
+    pub(super) fn skip_number(&mut self, number: i32) {
+        self.next_number = self.next_number.max(number.saturating_add(1));
     }
 
     /// The number of the agent that sends a sample, and whether that sample is

@@ -133,8 +133,11 @@ pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()>
     connection.execute_batch("BEGIN")?;
     let this = format!("service_no = {number}");
     let levels = Level::ALL.iter().map(|level| level.without(&this));
+    let ranges = format!(
+        "DELETE FROM stored_range WHERE agent_no IN (SELECT agent_no FROM agent WHERE {this});"
+    );
     let tables = TABLES_OF_A_SERVICE.iter().map(|t| format!("DELETE FROM {t} WHERE {this};"));
-    let all: Vec<String> = levels.chain(tables).collect();
+    let all: Vec<String> = levels.chain([ranges]).chain(tables).collect();
     finish(connection, connection.execute_batch(&all.concat()))
 }
 

@@ -65,13 +65,7 @@ impl Committer {
         let (mut pause, mut doubt) = (RETRY_FIRST, false);
         loop {
             let begun = Instant::now();
-            let _rewriting = (!batch.forgotten.is_empty()).then(|| self.lane.rewriting());
-            // Where DuckDB gave up in a commit, it may be there all the same.
-            let written = self.lane.with(|connection| {
-                let there = doubt && append::is_there(connection, batch, self.keep)?;
-                if there { Ok(()) } else { append::commit(connection, batch, self.keep) }
-            });
-            match written {
+            match self.write(batch, doubt) {
                 Ok(()) => {
                     let took = begun.elapsed();
                     if self.stats.committed(batch.rows.len(), batch.repeated, took) {
@@ -90,5 +84,15 @@ impl Committer {
             }
             pause = (pause * 2).min(RETRY_LONGEST);
         }
+    }
+
+    /// Commits a batch once. In `doubt` it is looked for first: where DuckDB gave
+    /// up in a commit, it may be there all the same.
+    fn write(&self, batch: &Batch, doubt: bool) -> duckdb::Result<()> {
+        let _rewriting = (!batch.forgotten.is_empty()).then(|| self.lane.rewriting());
+        self.lane.with(|connection| {
+            let there = doubt && append::is_there(connection, batch, self.keep)?;
+            if there { Ok(()) } else { append::commit(connection, batch, self.keep) }
+        })
     }
 }

@@ -277,3 +277,28 @@ async fn however_many_agents_come_few_are_remembered() -> anyhow::Result<()> {
     assert_eq!(running.stats.snapshot().repeated, 1);
     running.stop().await
 }
+
+#[tokio::test]
+async fn a_new_agent_inherits_nothing_of_one_that_is_gone() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = config(folder.path());
+    let now = Timestamp::now().as_millisecond();
+    let one = |agent| [sample(agent, 1, now, 1000, 1, 1)];
+    let running = Running::start(settings.clone(), "UTC")?;
+    running.store("web-1", &one("gone")).await?;
+    running.registry.remove(&ServiceId::new("web-1")?)?;
+    running.stop().await?;
+    let connection = duckdb::Connection::open(&settings.path)?;
+    let ranges = "SELECT count(*) FROM stored_range";
+    assert_eq!(connection.query_row(ranges, [], |row| row.get::<_, i64>(0))?, 0);
+    // What a commit brought that was under way when its service was removed.
+    connection.execute_batch("INSERT INTO stored_range VALUES (0, 1, 900), (1, 1, 900)")?;
+    drop(connection);
+    let running = Running::start(settings.clone(), "UTC")?;
+    running.store("web-2", &one("new")).await?;
+    running.stop().await?;
+    let connection = duckdb::Connection::open(&settings.path)?;
+    let number = "SELECT agent_no FROM agent WHERE identity = 'new'";
+    assert_eq!(connection.query_row(number, [], |row| row.get::<_, i32>(0))?, 2);
+    Ok(())
+}
