@@ -286,6 +286,11 @@ impl Browser {
         }
     }
 
+    /// Waits until the page says that it follows its stream.
+    pub(crate) async fn until_live(&self) -> Result<()> {
+        self.until("document.querySelector('#stream .word').textContent === 'Live'").await
+    }
+
     /// Waits until the address contains a text.
     pub(crate) async fn until_url(&self, part: &str) -> Result<()> {
         self.until(&format!(

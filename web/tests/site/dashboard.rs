@@ -29,7 +29,7 @@ async fn the_dashboard_moves_when_a_sample_is_published() -> Result<()> {
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
     assert_eq!(browser.text("#card-web-1 .mid b").await?, "20%");
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     // Marked, to see that the card is changed and not replaced.
     browser.run("document.querySelector('#card-web-1 .arc').mark = 1").await?;
     first.up *= 3;
@@ -54,7 +54,7 @@ async fn a_new_service_appears_by_itself() -> Result<()> {
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
     assert_eq!(browser.text("h2").await?, "No service yet");
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     stage.publish("web-1", &[sample(2_500_000, 500_000, 5)]).await?;
     browser
         .until("document.querySelector('#card-web-1') && document.querySelector('#row-web-1')")
@@ -176,14 +176,14 @@ async fn a_lost_stream_is_told_and_found_again() -> Result<()> {
     let browser = Browser::open().await?;
     let address = stage.address;
     browser.goto(&stage.url("/")).await?;
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     stage.close().await?;
     browser.until("document.querySelector('#stream.stale .word')").await?;
     browser.until("!document.querySelector('#lost').hidden").await?;
     assert!(browser.text("#lost").await?.starts_with("Stream lost: reconnecting, last update "));
     let stage = Stage::at(address, |_| ()).await?;
     stage.publish("web-2", &[sample(4_000_000, 0, 5)]).await?;
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     browser.until("document.querySelector('#lost').hidden").await?;
     browser
         .until("document.querySelector('#card-web-2') && !document.querySelector('#card-web-1')")
@@ -202,7 +202,7 @@ async fn the_chart_is_read_with_pointer_and_arrow_keys() -> Result<()> {
     stage.publish("web-1", &samples).await?;
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     browser.run("document.querySelector('#fleet .frame').focus()").await?;
     browser.keys("#fleet .frame", "\u{e012}\u{e012}").await?;
     let box_text =

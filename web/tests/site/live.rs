@@ -96,7 +96,7 @@ async fn a_page_has_one_stream_and_leaves_none_behind() -> Result<()> {
     let browser = Browser::open().await?;
     for path in ["/", "/services/web-1", "/analytics", "/status"] {
         browser.goto(&stage.url(path)).await?;
-        browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+        browser.until_live().await?;
         until_followers(&stage, 1).await?;
     }
     browser.close().await?;
@@ -241,7 +241,7 @@ async fn nothing_on_the_page_moves_when_the_live_data_begins() -> Result<()> {
                  .observe({ type: 'layout-shift', buffered: true })",
         )
         .await?;
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     stage.publish("web-3", &[sample(3_333_000, 999, 5)]).await?;
     browser.until("document.querySelector('#row-web-3').textContent.includes('3.33')").await?;
     assert_eq!(browser.run("return window.shifts").await?, serde_json::json!([]));

@@ -190,7 +190,7 @@ async fn a_page_whose_session_has_ended_says_so_and_asks_no_more() -> Result<()>
     browser.keys("#l-p", PASSWORD).await?;
     browser.click(".login .btn").await?;
     browser.until_url("/access").await?;
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     stage.registry.close_all_sessions()?;
     stage.publish("web-1", &[FLEET[0].sample(now_ms(), 5, 1)]).await?;
     browser.until("document.querySelector('#lost').textContent.startsWith('Logged out: ')").await?;

@@ -25,7 +25,7 @@ async fn every_range_has_its_chart_and_dragging_zooms() -> Result<()> {
         assert!(browser.text(".cov p").await?.contains("amples cover "), "{range}");
     }
     browser.goto(&stage.url("/services/edge-fra-01")).await?;
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     let place = browser
         .run("const b = document.querySelector('.plot').getBoundingClientRect(); return [b.left, b.top, b.width]")
         .await?;
@@ -59,7 +59,7 @@ async fn a_service_is_added_and_its_first_sample_is_announced() -> Result<()> {
     for word in ["systemctl enable", "docker run", "--network host", "network_mode: host"] {
         assert!(commands.as_str().unwrap_or_default().contains(word), "{word}");
     }
-    browser.until("document.querySelector('#stream .word').textContent === 'Live'").await?;
+    browser.until_live().await?;
     stage.publish("edge-waw-03", &[sample(1000, 1000, 5)]).await?;
     browser.until("document.querySelector('#wait-edge-waw-03 a')").await?;
     browser.click("#wait-edge-waw-03 a").await?;

@@ -8,8 +8,6 @@ use crate::{
     support::{PATIENCE, Stage, sample},
 };
 
-const LIVE: &str = "document.querySelector('#stream .word').textContent === 'Live'";
-
 #[tokio::test]
 async fn ten_open_tabs_leave_the_site_within_reach() -> Result<()> {
     let stage = Stage::open().await?;
@@ -25,7 +23,7 @@ async fn ten_open_tabs_leave_the_site_within_reach() -> Result<()> {
         let page = stage.url("/status");
         let loaded = tokio::time::timeout(PATIENCE, browser.goto(&page)).await;
         loaded.with_context(|| format!("tab {tab} waits for ever"))??;
-        browser.until(LIVE).await?;
+        browser.until_live().await?;
         until_followers(&stage, 1).await?;
     }
     browser.close().await?;
@@ -40,7 +38,7 @@ async fn a_tab_that_comes_back_is_up_to_date_and_never_says_that_it_is_lost() ->
     stage.publish("web-1", &[sample(1_000_000, 0, 5)]).await?;
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
-    browser.until(LIVE).await?;
+    browser.until_live().await?;
     browser.hide().await?;
     until_followers(&stage, 0).await?;
     // Two minutes later, as its clock says; when an age on the page has
@@ -60,7 +58,7 @@ async fn a_tab_that_comes_back_is_up_to_date_and_never_says_that_it_is_lost() ->
         .await?;
     browser.unhide().await?;
     browser.until("document.querySelector('#row-web-1').textContent.includes('7.50')").await?;
-    browser.until(LIVE).await?;
+    browser.until_live().await?;
     assert_eq!(browser.run("return window.told").await?, 0);
     browser.close().await?;
     stage.close().await?;
