@@ -4,6 +4,8 @@
 pub const FIVE_MINUTES_MS: i64 = 300_000;
 /// Length of an hour's bucket, milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
+/// Length of a day of UTC, milliseconds.
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The part of a sample that lies in one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod profile;
 mod query;
 mod question;
 mod spans;
+mod tally;
 mod weeks;
 
 use std::{path::PathBuf, sync::Arc};
@@ -177,8 +178,7 @@ impl Reader {
 
     /// The services with the most bytes in a range, most first.
     pub async fn top_talkers(&self, range: Range, limit: usize) -> Result<Vec<Talker>, ReadError> {
-        let level = Level::Hour;
-        let totals = self.pool.totals(range.widened(level.length_ms()), level, limit).await?;
+        let totals = self.pool.totals(range.widened(HOUR_MS), limit).await?;
         let services = self.registry.services();
         let named = |(number, volume): (i32, Volume)| {
             let service = services.iter().find(|service| service.number == number)?;

@@ -15,11 +15,12 @@ const SMALL: i64 = 64 << 20;
 const LITTLE: i64 = 3 << 20;
 
 /// What changes all the time, or is large.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "sample",
     "recent_volume",
     "five_minute_volume",
     "hour_volume",
+    "day_volume",
     "fleet_five_minutes",
     "fleet_hours",
     "interface_volume",

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::transact;
 use crate::{
     Config,
+    bucket::{DAY_MS, FIVE_MINUTES_MS, bucket_of},
     level::Level,
     store::{instant, list},
 };
@@ -31,12 +32,15 @@ pub(super) fn samples(connection: &Connection, keep: u64) -> duckdb::Result<()> 
 
 /// Forgets volumes whose time is over.
 pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Result<()> {
+    let minutes = include_str!("../sql/forget_minutes.sql");
+    let hours = include_str!("../sql/forget_hours.sql");
     let levels = [
-        (Level::FiveMinutes, config.keep_five_minutes, include_str!("../sql/forget_minutes.sql")),
-        (Level::Hour, config.keep_hours, include_str!("../sql/forget_hours.sql")),
+        (Level::FiveMinutes, config.keep_five_minutes, FIVE_MINUTES_MS, minutes),
+        // Days are forgotten with their hours, and go as a whole.
+        (Level::Hour, config.keep_hours, DAY_MS, hours),
     ];
-    for (level, keep, sql) in levels {
-        let until = before(keep);
+    for (level, keep, whole_ms, sql) in levels {
+        let until = before(keep, whole_ms);
         let due: bool = connection.query_row(
             &format!("SELECT EXISTS (FROM {} WHERE bucket < {until})", level.table()),
             [],
@@ -49,10 +53,10 @@ pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Resul
     left_behind(connection, &removed(connection)?)
 }
 
-/// The instant up to which nothing is kept.
-fn before(keep: Duration) -> String {
+/// The instant up to which nothing is kept, at the begin of a whole part of time.
+fn before(keep: Duration, whole_ms: i64) -> String {
     let until = Timestamp::now().checked_sub(keep).unwrap_or(Timestamp::MIN);
-    instant(until.as_millisecond())
+    instant(bucket_of(until.as_millisecond(), whole_ms))
 }
 
 /// Forgets what came in for services while they were removed.
@@ -114,14 +118,18 @@ mod tests {
              VALUES (nextval('service_no'), 'web-1', '', now()::TIMESTAMP);
              INSERT INTO hour_volume
              SELECT 1, now()::TIMESTAMP - INTERVAL 1 DAY * n, 10, 1, 1, 1, 1, 1
-             FROM range(1, 101) AS t (n)",
+             FROM range(1, 101) AS t (n);
+             INSERT INTO day_volume
+             SELECT * REPLACE (date_trunc('day', bucket) AS bucket) FROM hour_volume",
         )?;
         for days in [90, 50, 50, 10] {
             let keep_hours = Duration::from_hours(24 * days);
             volumes(&connection, &Config { keep_hours, ..Config::default() })?;
-            let left: u64 =
-                connection.query_row("SELECT count(*) FROM hour_volume", [], |row| row.get(0))?;
-            assert!(left.abs_diff(days) <= 1, "{left} of {days}");
+            for table in ["hour_volume", "day_volume"] {
+                let count = format!("SELECT count(*) FROM {table}");
+                let left: u64 = connection.query_row(&count, [], |row| row.get(0))?;
+                assert!(left.abs_diff(days) <= 1, "{table}: {left} of {days}");
+            }
             let total = read::of_all_time(&connection)?;
             assert_eq!(total.get(&1).map(|volume| volume.total()), Some(1100));
         }
@@ -138,6 +146,7 @@ mod tests {
              SELECT nextval('service_no'), 'host-' || n, '', now()::TIMESTAMP FROM range(4) AS t (n);
              INSERT INTO hour_volume
              SELECT service_no, TIMESTAMP '2026-11-24 12:00:00', 1, 1, 1, 1, 1, 1 FROM service;
+             INSERT INTO day_volume FROM hour_volume;
              INSERT INTO interface_volume
              SELECT service_no, 'eth0', 'physical', true, TIMESTAMP '2026-11-24 12:00:00', 1, 1
              FROM service;
@@ -146,7 +155,7 @@ mod tests {
         assert_eq!(removed(&connection)?, [2, 3]);
         // The fourth was registered after somebody had asked who is gone.
         left_behind(&connection, &[2, 3, 4])?;
-        for table in ["hour_volume", "interface_volume"] {
+        for table in ["hour_volume", "day_volume", "interface_volume"] {
             let left: String = connection.query_row(
                 &format!("SELECT string_agg(service_no, ' ' ORDER BY service_no) FROM {table}"),
                 [],

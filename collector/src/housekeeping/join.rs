@@ -21,22 +21,13 @@ pub(super) fn parts(connection: &Connection) -> duckdb::Result<i64> {
     connection.query_row("SELECT count(*) FROM recent_volume", [], |row| row.get(0))
 }
 
-/// Joins the parts into buckets of both levels.
+/// Joins the parts into buckets of all levels.
 pub(super) fn volumes(connection: &Connection) -> duckdb::Result<()> {
     let first: Option<i64> =
         connection
             .query_row("SELECT epoch_ms(min(bucket)) FROM recent_volume", [], |row| row.get(0))?;
     let Some(first) = first else { return Ok(()) };
-    let joins: String = Level::ALL
-        .iter()
-        .map(|level| {
-            include_str!("../sql/join_volumes.sql")
-                .replace("{table}", level.table())
-                .replace("{fleet}", level.fleet())
-                .replace("{bucket}", level.bucket())
-                .replace("{first}", &instant(bucket_of(first, level.length_ms())))
-        })
-        .collect();
+    let joins: String = Level::ALL.iter().map(|level| level.join(first)).collect();
     // In one transaction: whoever reads meanwhile sees all of it or nothing.
     // The last statement deletes only what this transaction sees, so that parts
     // which arrive meanwhile stay. What came for a service that is removed goes.

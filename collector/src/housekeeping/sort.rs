@@ -11,19 +11,18 @@ use jiff::Timestamp;
 
 use super::transact;
 use crate::{
-    bucket::{HOUR_MS, bucket_of},
+    bucket::{DAY_MS, HOUR_MS, bucket_of},
     level::Level,
     store::instant,
 };
 
-const DAY_MS: i64 = 24 * HOUR_MS;
 /// Blocks of each level, the long ones first: where a long one is due its short
 /// ones need no sorting any more.
 const BLOCKS: [(Level, i64); 6] = [
-    (Level::FiveMinutes, 32 * DAY_MS),
+    (Level::FiveMinutes, Level::FiveMinutes.block_ms()),
     (Level::FiveMinutes, DAY_MS),
     (Level::FiveMinutes, 2 * HOUR_MS),
-    (Level::Hour, 256 * DAY_MS),
+    (Level::Hour, Level::Hour.block_ms()),
     (Level::Hour, 8 * DAY_MS),
     (Level::Hour, DAY_MS),
 ];

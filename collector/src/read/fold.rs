@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{PeriodVolume, Range, query::BucketRow};
-use crate::{bucket::speed, live::Volume};
+use super::{PeriodVolume, Range, query::BucketRow, tally::Tally};
+use crate::bucket::speed;
 
 /// One point of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
@@ -96,8 +96,8 @@ impl Summary {
     /// Of one row a bucket, of `members` services together, at an instant from
     /// which on nothing can be covered yet.
     pub(super) fn of(rows: &[BucketRow], range: Range, members: usize, now: Timestamp) -> Self {
-        let volume = total(rows);
-        let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
+        let tally = Tally::of(rows);
+        let volume = tally.volume();
         let past = range.to.min(now).as_millisecond() - range.from.as_millisecond();
         let past = u64::try_from(past).unwrap_or_default().max(1);
         let whole = past.saturating_mul(u64::try_from(members.max(1)).unwrap_or(1));
@@ -106,58 +106,17 @@ impl Summary {
             to: range.to,
             up_bytes: volume.up_bytes,
             down_bytes: volume.down_bytes,
-            up_mean_bytes_per_second: mean(rows, Direction::Up),
-            down_mean_bytes_per_second: mean(rows, Direction::Down),
-            up_peak: peak(rows, |row| row.up_peak),
-            down_peak: peak(rows, |row| row.down_peak),
-            up_p95_bytes_per_second: percentile_95(rows.iter().map(|row| row.up_mean).collect()),
+            up_mean_bytes_per_second: tally.up_mean(),
+            down_mean_bytes_per_second: tally.down_mean(),
+            up_peak: tally.up_peak(),
+            down_peak: tally.down_peak(),
+            up_p95_bytes_per_second: percentile_95(rows.iter().map(BucketRow::up_mean).collect()),
             down_p95_bytes_per_second: percentile_95(
-                rows.iter().map(|row| row.down_mean).collect(),
+                rows.iter().map(BucketRow::down_mean).collect(),
             ),
-            coverage: share(covered_ms, whole),
+            coverage: share(tally.covered_ms, whole),
         }
     }
-}
-
-/// One of the two directions of a row.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Direction {
-    Up,
-    Down,
-}
-
-/// The mean speed of some buckets; none without any.
-///
-/// Of one service its bytes over the time that samples cover. Of several
-/// together the mean of the buckets' sums: their covered times overlap, so
-/// that bytes over the time of all would be the mean of a single one.
-pub(super) fn mean(rows: &[BucketRow], direction: Direction) -> Option<u64> {
-    let bytes = |row: &BucketRow| match direction {
-        Direction::Up => row.up,
-        Direction::Down => row.down,
-    };
-    let own = |row: &BucketRow| match direction {
-        Direction::Up => row.up_mean,
-        Direction::Down => row.down_mean,
-    };
-    let first = rows.first()?;
-    let (total, whole) = if first.is_sum() {
-        let means: u128 = rows.iter().map(|row| u128::from(own(row))).sum();
-        (means, rows.len() as u128)
-    } else {
-        let covered: u128 = rows.iter().map(|row| u128::from(row.covered_ms)).sum();
-        (rows.iter().map(|row| u128::from(bytes(row))).sum::<u128>() * 1000, covered)
-    };
-    let whole = whole.max(1);
-    u64::try_from((total + whole / 2) / whole).ok()
-}
-
-/// The earliest of the highest.
-fn peak(rows: &[BucketRow], of: fn(&BucketRow) -> u64) -> Option<Peak> {
-    let highest = rows.iter().map(of).max()?;
-    let row = rows.iter().find(|row| of(row) == highest)?;
-    let at = Timestamp::from_millisecond(row.start_ms).unwrap_or_default();
-    Some(Peak { bytes_per_second: highest, at })
 }
 
 /// Nearest rank: the value at `ceil(0.95 n)` of the sorted ones.
@@ -165,14 +124,6 @@ pub(super) fn percentile_95(mut values: Vec<u64>) -> Option<u64> {
     let rank = (values.len() * 95).div_ceil(100);
     let (_, value, _) = values.select_nth_unstable(rank.checked_sub(1)?);
     Some(*value)
-}
-
-fn total(rows: &[BucketRow]) -> Volume {
-    let mut volume = Volume::default();
-    for row in rows {
-        volume.add(row.up, row.down);
-    }
-    volume
 }
 
 fn share(part: u64, whole: u64) -> f64 {
@@ -200,35 +151,33 @@ pub(super) fn cut<'a>(
 /// A point for each period in which there is data.
 pub(super) fn points(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> Vec<Point> {
     let point = |((start, end), rows): ((Timestamp, Timestamp), &[BucketRow])| {
-        let volume = total(rows);
-        let covered_ms: u64 = rows.iter().map(|row| row.covered_ms).sum();
+        let tally = Tally::of(rows);
+        let volume = tally.volume();
         let length = u64::try_from(end.as_millisecond() - start.as_millisecond()).unwrap_or(1);
-        (!rows.is_empty()).then(|| Point {
+        (!tally.is_empty()).then(|| Point {
             t: start,
             up_bytes: volume.up_bytes,
             down_bytes: volume.down_bytes,
-            up_bytes_per_second: mean(rows, Direction::Up).unwrap_or_default(),
-            down_bytes_per_second: mean(rows, Direction::Down).unwrap_or_default(),
-            up_peak_bytes_per_second: rows.iter().map(|row| row.up_peak).max().unwrap_or_default(),
-            down_peak_bytes_per_second: rows
-                .iter()
-                .map(|row| row.down_peak)
-                .max()
-                .unwrap_or_default(),
-            coverage: share(covered_ms, length),
+            up_bytes_per_second: tally.up_mean().unwrap_or_default(),
+            down_bytes_per_second: tally.down_mean().unwrap_or_default(),
+            up_peak_bytes_per_second: speed_of(tally.up_peak()),
+            down_peak_bytes_per_second: speed_of(tally.down_peak()),
+            coverage: share(tally.covered_ms, length),
         })
     };
     cut(rows, periods).filter_map(point).collect()
 }
 
+fn speed_of(peak: Option<Peak>) -> u64 {
+    peak.map_or(0, |peak| peak.bytes_per_second)
+}
+
 /// The volume of every period, those without data included.
 pub(super) fn volumes(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> Vec<PeriodVolume> {
     cut(rows, periods)
-        .map(|((start, end), rows)| PeriodVolume {
-            start,
-            end,
-            volume: total(rows),
-            covered_ms: rows.iter().map(|row| row.covered_ms).sum(),
+        .map(|((start, end), rows)| {
+            let tally = Tally::of(rows);
+            PeriodVolume { start, end, volume: tally.volume(), covered_ms: tally.covered_ms }
         })
         .collect()
 }

@@ -106,11 +106,16 @@ fn bounded(step: Step, range: Range) -> Result<(), ReadError> {
     if points > MAX_POINTS { Err(ReadError::TooManyPoints(points)) } else { Ok(()) }
 }
 
-/// Rows by service, in their order.
+/// Rows by service, which come in the order of services.
 pub(super) fn by_service(rows: Vec<BucketRow>) -> HashMap<i32, Vec<BucketRow>> {
-    let mut grouped: HashMap<i32, Vec<BucketRow>> = HashMap::new();
-    for row in rows {
-        grouped.entry(row.service_no).or_default().push(row);
+    match (rows.first(), rows.last()) {
+        // Not copied: mostly one service is asked for, and may have many.
+        (Some(first), Some(last)) if first.service_no == last.service_no => {
+            HashMap::from([(first.service_no, rows)])
+        }
+        _ => {
+            let services = rows.chunk_by(|row, next| row.service_no == next.service_no);
+            services.filter_map(|rows| Some((rows.first()?.service_no, rows.to_vec()))).collect()
+        }
     }
-    grouped
 }

@@ -4,11 +4,7 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    Calendar, Range,
-    fold::{Direction, cut, mean},
-    query::BucketRow,
-};
+use super::{Calendar, Range, fold::cut, query::BucketRow, tally::Tally};
 
 /// Hours in a week.
 const CELLS: usize = 168;
@@ -55,24 +51,24 @@ impl HourProfile {
         hours: &[(Timestamp, Timestamp)],
         zone: &TimeZone,
     ) -> Self {
-        let mut cells = vec![(Vec::new(), 0); CELLS];
+        let mut cells = [(Tally::default(), 0); CELLS];
         for ((start, _), rows) in cut(rows, hours).filter(|(_, rows)| !rows.is_empty()) {
             let local = start.to_zoned_datetime(zone.clone());
             let day = i64::from(local.weekday().to_monday_zero_offset());
             let at = usize::try_from(day * 24 + i64::from(local.hour())).unwrap_or_default();
-            if let Some((gathered, seen)) = cells.get_mut(at) {
-                gathered.extend_from_slice(rows);
+            if let Some((tally, seen)) = cells.get_mut(at) {
+                tally.add(rows);
                 *seen += 1;
             }
         }
         let places = (1..=7).flat_map(|weekday| (0..24).map(move |hour| (weekday, hour)));
         let cells: Vec<_> = places
             .zip(cells)
-            .map(|((weekday, hour), (rows, hours_seen))| HourCell {
+            .map(|((weekday, hour), (tally, hours_seen))| HourCell {
                 weekday,
                 hour,
-                up_bytes_per_second: mean(&rows, Direction::Up),
-                down_bytes_per_second: mean(&rows, Direction::Down),
+                up_bytes_per_second: tally.up_mean(),
+                down_bytes_per_second: tally.down_mean(),
                 hours_seen,
             })
             .collect();

@@ -16,7 +16,7 @@ pub(super) use buckets::{Grouping, Which};
 
 use super::{Point, Range, ReadError};
 use crate::{
-    bucket::HOUR_MS,
+    bucket::{DAY_MS, HOUR_MS, bucket_of},
     level::Level,
     live::Volume,
     store::{Database, Lane, instant},
@@ -39,9 +39,6 @@ pub(super) struct BucketRow {
     /// Highest speed of a sample; of several services, the sum of their means.
     pub(super) up_peak: u64,
     pub(super) down_peak: u64,
-    /// Mean over the covered time, summed over services.
-    pub(super) up_mean: u64,
-    pub(super) down_mean: u64,
 }
 
 /// Rows of one kind.
@@ -94,6 +91,31 @@ impl BucketRow {
     /// Whether it is of several services together.
     pub(super) fn is_sum(&self) -> bool {
         self.service_no == SUM
+    }
+
+    /// Mean speed of sending over the covered time, summed over services.
+    pub(super) fn up_mean(&self) -> u64 {
+        self.mean(self.up, self.up_peak)
+    }
+
+    /// Mean speed of receiving over the covered time, summed over services.
+    pub(super) fn down_mean(&self) -> u64 {
+        self.mean(self.down, self.down_peak)
+    }
+
+    /// Bytes per second, rounded down. Of several services the highest is the
+    /// sum of their means already. Worked out here: DuckDB would take several
+    /// times as long for numbers of 128 bits.
+    fn mean(&self, bytes: u64, peak: u64) -> u64 {
+        if self.is_sum() {
+            return peak;
+        }
+        let covered_ms = self.covered_ms.max(1);
+        if let Some(thousandfold) = bytes.checked_mul(1000) {
+            return thousandfold / covered_ms;
+        }
+        let mean = u128::from(bytes) * 1000 / u128::from(covered_ms);
+        u64::try_from(mean).unwrap_or(u64::MAX)
     }
 }
 
@@ -171,14 +193,19 @@ impl Pool {
         .await
     }
 
-    /// The services with the most bytes in a range.
+    /// The services with the most bytes in a range of whole hours.
     pub(super) async fn totals(
         &self,
         range: Range,
-        level: Level,
         limit: usize,
     ) -> Result<Vec<(i32, Volume)>, ReadError> {
-        let sql = include_str!("../sql/totals.sql").replace("{source}", &level.source());
+        let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+        // Without a whole day, all of it lies before the first one.
+        let first_day_ms = bucket_of(from_ms.saturating_add(DAY_MS - 1), DAY_MS).min(to_ms);
+        let last_day_ms = bucket_of(to_ms, DAY_MS).max(first_day_ms);
+        let sql = include_str!("../sql/totals.sql")
+            .replace("{first_day}", &instant(first_day_ms))
+            .replace("{last_day}", &instant(last_day_ms));
         self.run(move |connection| {
             let mut statement = connection.prepare(&within(&sql, range))?;
             let rows = statement.query_map([limit as u64], |row| {

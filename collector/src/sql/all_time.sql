@@ -5,7 +5,7 @@ SELECT
     least(sum(up_bytes), 18446744073709551615)::UBIGINT,
     least(sum(down_bytes), 18446744073709551615)::UBIGINT
 FROM (
-    SELECT service_no, up_bytes, down_bytes FROM hour_volume
+    SELECT service_no, up_bytes, down_bytes FROM day_volume
     UNION ALL
     SELECT service_no, up_bytes, down_bytes FROM recent_volume
     UNION ALL

@@ -2,7 +2,7 @@
 -- several rows. Filled in: `source`, a level; `services`, their numbers.
 SELECT
     service_no,
-    epoch_ms(bucket),
+    bucket,
     up_bytes,
     down_bytes,
     covered_ms,

@@ -2,7 +2,7 @@
 -- table of these sums.
 SELECT
     0::INTEGER,
-    epoch_ms(bucket),
+    bucket,
     least(up_bytes, 18446744073709551615)::UBIGINT,
     least(down_bytes, 18446744073709551615)::UBIGINT,
     covered_ms::UBIGINT,

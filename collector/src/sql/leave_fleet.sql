@@ -1,4 +1,4 @@
--- Takes the rows of some services out of a level and of the fleet's sums.
+-- Takes the rows of some services out of the fleet's sums of a level.
 -- Filled in: `table` and `fleet`, the level; `services`, which ones.
 CREATE OR REPLACE TEMP TABLE fleet_change AS
 SELECT
@@ -26,8 +26,6 @@ FROM (
     SEMI JOIN (SELECT bucket FROM {table} WHERE {services}) USING (bucket)
 )
 GROUP BY bucket;
-
-DELETE FROM {table} WHERE {services};
 
 DELETE FROM {fleet} USING fleet_change WHERE {fleet}.bucket = fleet_change.bucket;
 

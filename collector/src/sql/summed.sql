@@ -15,7 +15,7 @@ WITH joined AS (
 )
 SELECT
     0::INTEGER,
-    epoch_ms(bucket),
+    bucket,
     least(sum(up), 18446744073709551615)::UBIGINT,
     least(sum(down), 18446744073709551615)::UBIGINT,
     sum(covered_ms)::UBIGINT,

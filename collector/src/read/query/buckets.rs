@@ -1,9 +1,12 @@
 //! Buckets of some services in a range, each for itself or all together.
 
 use duckdb::Connection;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
 
-use super::{BucketRow, Pool, Range, ReadError, columns, within};
+use super::{AT_ONCE, BucketRow, Pool, Range, ReadError, columns, within};
 use crate::{
+    bucket::bucket_of,
     level::Level,
     store::{instant, list},
 };
@@ -44,14 +47,18 @@ impl Which {
         list(self.numbers())
     }
 
-    /// The same as several lists, none of which makes DuckDB read more than it
-    /// holds where that is worth a question of its own.
-    fn lists(&self) -> Vec<String> {
+    /// A few one by one: where a list is longer than some numbers DuckDB reads
+    /// the blocks of all services and joins the list to them.
+    fn apart(self) -> Vec<Self> {
         let numbers = self.numbers();
         if numbers.len() > FEW {
-            return vec![self.list()];
+            return vec![self];
         }
-        numbers.iter().map(ToString::to_string).collect()
+        numbers.iter().map(|&number| Self::Some(vec![number])).collect()
+    }
+
+    fn is_several(&self) -> bool {
+        self.numbers().len() > 1
     }
 
     fn numbers(&self) -> &[i32] {
@@ -62,7 +69,10 @@ impl Which {
 }
 
 impl Pool {
-    /// The buckets of some services in a range, by service and time.
+    /// The buckets of some services in a range, those of a service together and
+    /// in the order of time. Pieces of a long range, and single services, are
+    /// read at once: a file's blocks come sooner when several are asked for. Each
+    /// piece is exact at its own moment.
     pub(in crate::read) async fn buckets(
         &self,
         services: Which,
@@ -73,40 +83,83 @@ impl Pool {
         if services.is_empty() {
             return Ok(Vec::new());
         }
+        let services = match grouping {
+            Grouping::Services => services.apart(),
+            Grouping::Sum => vec![services],
+        };
+        let together = grouping == Grouping::Services && services.iter().any(Which::is_several);
+        let at_most = if together { 1 } else { AT_ONCE.div_ceil(services.len()) };
+        let ranges = pieces(range, level.block_ms(), at_most);
+        let pieces = services.iter().flat_map(|which| {
+            ranges.iter().map(|&range| self.piece(which.clone(), range, level, grouping))
+        });
+        let mut pieces = try_join_all(pieces).await?.into_iter();
+        let mut rows = pieces.next().unwrap_or_default();
+        pieces.for_each(|mut more| rows.append(&mut more));
+        Ok(rows)
+    }
+
+    async fn piece(
+        &self,
+        services: Which,
+        range: Range,
+        level: Level,
+        grouping: Grouping,
+    ) -> Result<Vec<BucketRow>, ReadError> {
         self.view(move |connection| {
-            let rows = match (&services, grouping) {
-                (Which::All(_), Grouping::Sum) => fleet(connection, range, level)?,
-                (_, Grouping::Sum) => summed(connection, range, &level.source(), &services.list())?,
-                (_, Grouping::Services) => each(connection, range, level, &services)?,
+            let rows = match (grouping, &services, level.fleet()) {
+                (Grouping::Sum, Which::All(_), Some(sums)) => fleet(connection, range, level, sums),
+                (Grouping::Sum, ..) => summed(connection, range, &level.source(), &services.list()),
+                (Grouping::Services, ..) => each(connection, range, level, &services.list()),
             };
-            Ok(columns::joined(rows))
+            Ok(columns::joined(rows?))
         })
         .await
     }
 }
 
-/// The buckets of each service. Of a few they are asked for one by one: where a
-/// list is longer than some numbers DuckDB reads the blocks of all services and
-/// joins the list to them.
+/// The buckets of each service of a list.
 fn each(
     connection: &Connection,
     range: Range,
     level: Level,
-    services: &Which,
+    services: &str,
 ) -> duckdb::Result<Vec<BucketRow>> {
-    let sql = include_str!("../../sql/buckets.sql").replace("{source}", &level.source());
-    let mut rows = Vec::new();
-    for list in services.lists() {
-        rows.append(&mut select(connection, &sql.replace("{services}", &list), range)?);
+    let sql = include_str!("../../sql/buckets.sql")
+        .replace("{source}", &level.source())
+        .replace("{services}", services);
+    select(connection, &sql, range)
+}
+
+/// A range in at most so many pieces of whole blocks, about as long as each
+/// other.
+fn pieces(range: Range, block_ms: i64, at_most: usize) -> Vec<Range> {
+    let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+    let begin_ms = bucket_of(from_ms, block_ms);
+    let blocks = to_ms.saturating_sub(begin_ms).saturating_add(block_ms - 1) / block_ms;
+    let at_most = i64::try_from(at_most).unwrap_or(1).max(1);
+    let length_ms = (blocks + at_most - 1) / at_most * block_ms;
+    let ends = (1..at_most).map(|n| begin_ms.saturating_add(n.saturating_mul(length_ms)));
+    let inside = ends.take_while(|&end_ms| end_ms < to_ms);
+    let mut pieces = Vec::new();
+    let mut from = range.from;
+    for to in inside.filter_map(|ms| Timestamp::from_millisecond(ms).ok()).chain([range.to]) {
+        pieces.push(Range { from, to });
+        from = to;
     }
-    Ok(rows)
+    pieces
 }
 
 /// The sums of all services: those that are kept, but for buckets to which
 /// parts came since; these are summed anew.
-fn fleet(connection: &Connection, range: Range, level: Level) -> duckdb::Result<Vec<BucketRow>> {
+fn fleet(
+    connection: &Connection,
+    range: Range,
+    level: Level,
+    sums: &str,
+) -> duckdb::Result<Vec<BucketRow>> {
     let touched = touched(connection, range, level)?;
-    let sql = include_str!("../../sql/fleet.sql").replace("{fleet}", level.fleet());
+    let sql = include_str!("../../sql/fleet.sql").replace("{fleet}", sums);
     let mut rows = select(connection, &sql, range)?;
     if !touched.is_empty() {
         rows.retain(|row| touched.binary_search(&row.start_ms).is_err());
@@ -145,4 +198,35 @@ fn select(connection: &Connection, sql: &str, range: Range) -> duckdb::Result<Ve
         columns::append(&batch, &mut rows)?;
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    proptest! {
+        #[test]
+        fn pieces_make_up_the_range(
+            from in -1_000_000_000_000_i64..4_000_000_000_000,
+            length in 1_i64..400 * DAY_MS,
+            block in 1_i64..300 * DAY_MS,
+            at_most in 1_usize..9,
+        ) {
+            let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+            let range = Range { from: at(from), to: at(from + length) };
+            let pieces = pieces(range, block, at_most);
+            prop_assert!((1..=at_most).contains(&pieces.len()));
+            prop_assert_eq!(pieces.first().map(|piece| piece.from), Some(range.from));
+            prop_assert_eq!(pieces.last().map(|piece| piece.to), Some(range.to));
+            for pair in pieces.windows(2) {
+                prop_assert_eq!(pair[0].to, pair[1].from);
+                prop_assert_eq!(pair[0].to.as_millisecond().rem_euclid(block), 0);
+            }
+            prop_assert!(pieces.iter().all(|piece| piece.from < piece.to));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use duckdb::arrow::{
     array::{Array, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch},
-    datatypes::{Int32Type, Int64Type, UInt64Type},
+    datatypes::{Int32Type, TimestampMillisecondType, UInt64Type},
 };
 
 use super::BucketRow;
@@ -11,7 +11,7 @@ use super::BucketRow;
 /// Adds a batch's rows.
 pub(super) fn append(batch: &RecordBatch, rows: &mut Vec<BucketRow>) -> duckdb::Result<()> {
     let service_no = column::<Int32Type>(batch, 0)?.values();
-    let start_ms = column::<Int64Type>(batch, 1)?.values();
+    let start_ms = column::<TimestampMillisecondType>(batch, 1)?.values();
     let numbers: Vec<&[u64]> = (2..7)
         .map(|at| Ok(&column::<UInt64Type>(batch, at)?.values()[..]))
         .collect::<duckdb::Result<_>>()?;
@@ -19,20 +19,16 @@ pub(super) fn append(batch: &RecordBatch, rows: &mut Vec<BucketRow>) -> duckdb::
         return Err(duckdb::Error::InvalidColumnIndex(2));
     };
     let number = |of: &[u64], at: usize| of.get(at).copied().unwrap_or_default();
-    rows.extend(service_no.iter().zip(start_ms).enumerate().map(|(at, (service, start))| {
-        let mut row = BucketRow {
-            service_no: *service,
-            start_ms: *start,
-            up: number(up, at),
-            down: number(down, at),
-            covered_ms: number(covered_ms, at),
-            up_peak: number(up_peak, at),
-            down_peak: number(down_peak, at),
-            ..BucketRow::default()
-        };
-        set_means(&mut row);
-        row
-    }));
+    let row = |(at, (service, start)): (usize, (&i32, &i64))| BucketRow {
+        service_no: *service,
+        start_ms: *start,
+        up: number(up, at),
+        down: number(down, at),
+        covered_ms: number(covered_ms, at),
+        up_peak: number(up_peak, at),
+        down_peak: number(down_peak, at),
+    };
+    rows.extend(service_no.iter().zip(start_ms).enumerate().map(row));
     Ok(())
 }
 
@@ -64,26 +60,4 @@ fn add(row: &mut BucketRow, more: &BucketRow) {
     row.covered_ms = row.covered_ms.saturating_add(more.covered_ms);
     row.up_peak = row.up_peak.max(more.up_peak);
     row.down_peak = row.down_peak.max(more.down_peak);
-    set_means(row);
-}
-
-/// One service's mean is that of its bytes; the highest of several together is
-/// the sum of their means already. Worked out here: DuckDB would take several
-/// times as long for numbers of 128 bits.
-fn set_means(row: &mut BucketRow) {
-    (row.up_mean, row.down_mean) = if row.is_sum() {
-        (row.up_peak, row.down_peak)
-    } else {
-        (mean(row.up, row.covered_ms), mean(row.down, row.covered_ms))
-    };
-}
-
-/// Bytes per second, rounded down.
-fn mean(bytes: u64, covered_ms: u64) -> u64 {
-    let covered_ms = covered_ms.max(1);
-    if let Some(thousandfold) = bytes.checked_mul(1000) {
-        return thousandfold / covered_ms;
-    }
-    let mean = u128::from(bytes) * 1000 / u128::from(covered_ms);
-    u64::try_from(mean).unwrap_or(u64::MAX)
 }

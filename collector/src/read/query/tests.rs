@@ -11,6 +11,7 @@ const ROWS: &str = "
     FROM unnest([-1, 500]) AS t (n);
     INSERT INTO five_minute_volume FROM recent_volume;
     INSERT INTO hour_volume FROM recent_volume;
+    INSERT INTO day_volume FROM recent_volume;
     INSERT INTO fleet_hours SELECT bucket, 1, 1, 1, 1, 1, 1 FROM recent_volume;
     INSERT INTO interface_volume
     SELECT 1, 'eth0', 'physical', true, bucket, 1, 1 FROM recent_volume;
@@ -40,7 +41,9 @@ fn no_question_converts_the_time_of_each_row() -> anyhow::Result<()> {
     ] {
         let sql = between(question, from_ms, to_ms)
             .replace("{source}", &Level::Hour.source())
-            .replace("{fleet}", Level::Hour.fleet())
+            .replace("{fleet}", "fleet_hours")
+            .replace("{first_day}", &instant(from_ms))
+            .replace("{last_day}", &instant(to_ms))
             .replace("{services}", "1, 2")
             .replace("{service}", "1")
             .replace("$1", "10");

@@ -6,7 +6,7 @@ use super::*;
 
 /// SHA-256 of each migration that has shipped: none may ever change. A new one
 /// is added here when it ships.
-const SHIPPED: [&str; 7] = [
+const SHIPPED: [&str; 9] = [
     "51112492d1efb3ba68e4bb76d688e2db2761b7cecd393532bb184bfae2b991b1",
     "7ee0100fd9de33c79349c82465dd692cf9ae05f123a14ecc497bae07bb541e7b",
     "cce31b1e585c56f3ee8ba516bca94b651bb1060a1a98813e53066c298649a860",
@@ -14,6 +14,8 @@ const SHIPPED: [&str; 7] = [
     "0b6d8ed469076daea57bdfb782eb13f0456e3b4dc9b252eade84eb985c0fc856",
     "ca2538fc0c28e77f089a94e5b9316ad163e76bb12a25a3742313830dbbf2d5b8",
     "96d28d41713c54487197d5859495e06a30a768b6916772fc579767839fb7a3df",
+    "8a7e087323354aa9535cb2b1e201083f89870d8ab7de83aa7f87ea95e6c1ed80",
+    "7a311ab928592ddd8a170a6c90a943bda89f0075f34cb29d7cc4f72cf3ca30ee",
 ];
 
 /// A database as the program that knew only `version` migrations left it, with
@@ -89,6 +91,25 @@ fn every_earlier_version_becomes_the_newest_and_keeps_its_data() {
         assert_eq!(migrate(&connection).unwrap(), Migrated::Current);
         assert_eq!(schema(&connection), schema(&newest));
     }
+}
+
+#[test]
+fn days_are_made_of_the_hours_that_are_there() {
+    let connection = of_version(7);
+    connection
+        .execute_batch(
+            "INSERT INTO hour_volume VALUES
+                 (1, TIMESTAMP '2026-11-20 23:00:00', 7, 70, 1000, 9, 2, 3),
+                 (1, TIMESTAMP '2026-11-21 00:00:00', 5, 50, 1000, 4, 5, 6)",
+        )
+        .unwrap();
+    migrate(&connection).unwrap();
+    let days = "SELECT concat_ws(' ', bucket, up_bytes, down_bytes, covered_ms, up_peak, samples)
+                FROM day_volume ORDER BY bucket";
+    assert_eq!(
+        texts(&connection, days),
+        ["2026-11-20 00:00:00 3007 100 31000 100 4", "2026-11-21 00:00:00 5 50 1000 4 6"]
+    );
 }
 
 #[test]
