@@ -52,6 +52,22 @@ pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
         connection.execute_batch("CHECKPOINT")?;
         size(&connection, table, database)?;
     }
+    days(&connection)
+}
+
+/// Each day of each service, from its hours.
+fn days(connection: &Connection) -> anyhow::Result<()> {
+    connection.execute_batch(
+        "INSERT INTO day_volume
+         SELECT
+             service_no, date_trunc('day', bucket)::TIMESTAMP_MS AS day,
+             sum(up_bytes), sum(down_bytes), sum(covered_ms), max(up_peak), max(down_peak),
+             sum(samples)
+         FROM hour_volume
+         GROUP BY service_no, day
+         ORDER BY day, service_no;
+         CHECKPOINT",
+    )?;
     Ok(())
 }
 
@@ -96,7 +112,7 @@ fn rows(
 }
 
 /// What a row takes on disk, by the blocks that its table uses.
-fn size(connection: &Connection, table: &str, database: &Path) -> anyhow::Result<()> {
+pub(crate) fn size(connection: &Connection, table: &str, database: &Path) -> anyhow::Result<()> {
     let rows: i64 =
         connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
     let blocks: i64 = connection.query_row(

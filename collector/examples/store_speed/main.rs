@@ -5,6 +5,7 @@
 //! cargo run -p komandorr-collector --example store_speed -- fill FOLDER MONTHS
 //! cargo run -p komandorr-collector --example store_speed -- read FOLDER [PAGE]
 //! cargo run -p komandorr-collector --example store_speed -- week FOLDER
+//! cargo run -p komandorr-collector --example store_speed -- kept FOLDER
 //! ```
 //!
 //! `CARGO_PROFILE_DEV_OPT_LEVEL=3` optimises our own code as a release does,
@@ -12,6 +13,7 @@
 #![allow(clippy::print_stdout, reason = "it prints what it measures")]
 
 mod fill;
+mod kept;
 mod pages;
 mod running;
 mod week;
@@ -24,7 +26,7 @@ use anyhow::Context;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "usage: store_speed write|fill|read|week FOLDER [MONTHS|PAGE]";
+    let usage = "usage: store_speed write|fill|read|week|kept FOLDER [MONTHS|PAGE]";
     let what = arguments.next().context(usage)?;
     let folder: PathBuf = arguments.next().context(usage)?.into();
     let database = folder.join("store_speed.duckdb");
@@ -36,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
         }
         "read" => pages::measure(&database, arguments.next().as_deref()).await,
         "week" => week::measure(&database).await,
+        "kept" => kept::measure(&database).await,
         _ => anyhow::bail!(usage),
     }
 }
