@@ -46,6 +46,9 @@ pub struct Service {
     /// Capacity per direction that a person set, bytes per second; beats what
     /// its agent reports.
     pub capacity_bytes_per_second: Option<u64>,
+    /// Its agent is the original's from before December 2025, whose
+    /// `max_bandwidth` is the speed of its link, not twice that.
+    pub max_bandwidth_undoubled: bool,
     /// When it was registered.
     pub created_at: Timestamp,
 }
@@ -67,6 +70,9 @@ pub struct ServiceDetails {
     pub icon: Option<String>,
     /// Capacity per direction, bytes per second.
     pub capacity_bytes_per_second: Option<u64>,
+    /// Its agent is the original's from before December 2025, whose
+    /// `max_bandwidth` is the speed of its link, not twice that.
+    pub max_bandwidth_undoubled: bool,
 }
 
 /// Why the registry did not do what was asked.

@@ -12,7 +12,8 @@ const DEFAULT_KIND: &str = "server";
 
 const SELECT_SERVICES: &str = "
     SELECT service_no, id, name, \"group\", kind, url, description, icon,
-           capacity_bytes_per_second, epoch_ms(created_at)
+           capacity_bytes_per_second, epoch_ms(created_at),
+           coalesce(max_bandwidth_undoubled, false)
     FROM service ORDER BY service_no";
 
 pub(super) fn services(connection: &Connection) -> duckdb::Result<Vec<Service>> {
@@ -35,6 +36,7 @@ fn service(row: &Row<'_>) -> duckdb::Result<Option<Service>> {
         icon: row.get(7)?,
         capacity_bytes_per_second: row.get(8)?,
         created_at: timestamp(row.get(9)?),
+        max_bandwidth_undoubled: row.get(10)?,
     }))
 }
 
@@ -93,6 +95,7 @@ fn described(
         description: details.description,
         icon: details.icon,
         capacity_bytes_per_second: details.capacity_bytes_per_second,
+        max_bandwidth_undoubled: details.max_bandwidth_undoubled,
         created_at,
     }
 }
@@ -100,7 +103,7 @@ fn described(
 fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
     connection
         .execute(
-            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp_ms(?))",
+            "INSERT INTO service VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp_ms(?), ?)",
             params![
                 s.number,
                 s.id.as_str(),
@@ -111,7 +114,8 @@ fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
                 s.description,
                 s.icon,
                 s.capacity_bytes_per_second,
-                s.created_at.as_millisecond()
+                s.created_at.as_millisecond(),
+                s.max_bandwidth_undoubled
             ],
         )
         .map(drop)

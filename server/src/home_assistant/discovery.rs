@@ -106,6 +106,7 @@ mod tests {
             description: None,
             icon: None,
             capacity_bytes_per_second: None,
+            max_bandwidth_undoubled: false,
             created_at: jiff::Timestamp::UNIX_EPOCH,
         }
     }

@@ -23,6 +23,10 @@ pub(crate) enum ServiceCommand {
         /// Capacity per direction, such as 1Gbps or 125MB/s; without: what the agent reports.
         #[arg(long, value_parser = capacity)]
         capacity: Option<u64>,
+        /// Its agent is the original's from before December 2025, whose
+        /// `max_bandwidth` is the speed of its link, not twice that.
+        #[arg(long)]
+        max_bandwidth_undoubled: bool,
     },
     /// Lists all services.
     List,
@@ -54,12 +58,13 @@ const COLUMNS: Table = Table(&[
 impl ServiceCommand {
     pub(super) async fn run(&self, client: &Client, say: Say) -> anyhow::Result<()> {
         match self {
-            Self::Add { id, name, group, capacity } => {
+            Self::Add { id, name, group, capacity, max_bandwidth_undoubled } => {
                 let fields = [
                     ("id", Some(id.as_str().into())),
                     ("name", name.clone().map(Value::from)),
                     ("group", group.clone().map(Value::from)),
                     ("capacity_bytes_per_second", capacity.map(Value::from)),
+                    ("max_bandwidth_undoubled", Some((*max_bandwidth_undoubled).into())),
                 ];
                 let given = fields.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?)));
                 let body = Value::Object(given.collect::<Map<_, _>>());

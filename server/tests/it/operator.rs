@@ -82,6 +82,10 @@ async fn services_are_added_listed_given_tokens_and_removed() -> Result<()> {
     assert!(table.contains("web-1  Web   Edge   new"), "{table}");
     let list: Value = serde_json::from_str(&it.ok(&["service", "list", "--json"]).await?)?;
     assert_eq!(list[0]["capacity_bytes_per_second"], 125_000_000);
+    assert_eq!(list[0]["max_bandwidth_undoubled"], false);
+    it.ok(&["service", "add", "old-1", "--max-bandwidth-undoubled"]).await?;
+    let list: Value = serde_json::from_str(&it.ok(&["service", "list", "--json"]).await?)?;
+    assert_eq!(list[0]["max_bandwidth_undoubled"], true);
     let answer: Value =
         serde_json::from_str(&it.ok(&["service", "token", "web-1", "--json"]).await?)?;
     assert_ne!(answer["token"].as_str().context("a token")?, token.trim());

@@ -15,7 +15,7 @@ const USUAL_MS: u64 = 2_000;
 /// Bytes per second in the unit of `max_bandwidth`: decimal MB/s ...
 const MEGABYTE: f64 = 1_000_000.0;
 /// ... times two.
-const DOUBLED: f64 = 2.0;
+pub(super) const DOUBLED: f64 = 2.0;
 
 /// When a report came.
 #[derive(Debug, Clone, Copy)]

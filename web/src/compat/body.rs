@@ -6,6 +6,8 @@ mod python_json;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::account::DOUBLED;
+
 /// What an agent reports, in the units of this API.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Report {
@@ -39,6 +41,14 @@ pub(super) struct Problem {
     input: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     ctx: Option<Value>,
+}
+
+impl Report {
+    /// What an agent from before December 2025 says, as the later ones say it:
+    /// it tells the speed of its link once.
+    pub(super) fn from_undoubled(self) -> Self {
+        Self { max_bandwidth: self.max_bandwidth.map(|once| once * DOUBLED), ..self }
+    }
 }
 
 /// Highest figures that are possible: more bytes than 63 bits count.

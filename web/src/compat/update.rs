@@ -46,6 +46,8 @@ pub(crate) async fn update(
     if !visitor.publishes_for(&service.id) {
         return Err(Failure::forbidden());
     }
+    let undoubled = service.max_bandwidth_undoubled;
+    let report = if undoubled { report.from_undoubled() } else { report };
     match accounts::take(&site, service, report).await {
         Published::Stored => {
             Ok(([(header::CONTENT_TYPE, "application/json")], SUCCESS).into_response())

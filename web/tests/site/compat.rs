@@ -72,6 +72,50 @@ async fn a_report_is_taken_and_shown_in_the_agent_s_own_figures() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_link_s_speed_that_is_told_once_is_taken_as_such_where_the_service_says_so() -> Result<()>
+{
+    let stage = stage().await?;
+    let client = reqwest::Client::new();
+    let switch = async |on: bool| -> Result<Value> {
+        let change = json!({"max_bandwidth_undoubled": on});
+        Ok(client
+            .patch(stage.url("/api/services/web-1"))
+            .json(&change)
+            .send()
+            .await?
+            .json()
+            .await?)
+    };
+    // 1 Gbit/s, as agents from before December 2025 tell it.
+    let mut once = report("web-1", [1.0, 1.0], [1.0, 1.0]);
+    once["max_bandwidth"] = json!(125.0);
+    let shown = async |body: &Value| -> Result<(Value, Value)> {
+        assert_eq!(post(&stage, body).await?.0, 200);
+        let (_, ours) = get(&stage, "/api/traffic/current?service=web-1").await?;
+        let (_, theirs) = get(&stage, "/api/traffic/web-1/current").await?;
+        let capacity = ours["services"][0]["capacity_bytes_per_second"].clone();
+        Ok((capacity, theirs["max_bandwidth"].clone()))
+    };
+    assert_eq!(shown(&once).await?, (json!(62_500_000), json!(125.0)));
+    let item = switch(true).await?;
+    assert_eq!(item["max_bandwidth_undoubled"], true, "{item}");
+    let right = (json!(125_000_000), json!(250.0));
+    assert_eq!(shown(&once).await?, right);
+    // What is left out is as it was, and not doubled again.
+    let mut without = once.clone();
+    without["max_bandwidth"] = Value::Null;
+    assert_eq!(shown(&without).await?, right);
+    // Another change leaves the switch alone.
+    let named = client.patch(stage.url("/api/services/web-1")).json(&json!({"name": "Web"}));
+    assert_eq!(named.send().await?.json::<Value>().await?["max_bandwidth_undoubled"], true);
+    let item = switch(false).await?;
+    assert_eq!(item["max_bandwidth_undoubled"], false, "{item}");
+    assert_eq!(shown(&once).await?.0, 62_500_000);
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn numbers_may_be_texts_and_what_is_left_out_stays_as_it_was() -> Result<()> {
     let stage = stage().await?;
     post(&stage, &report("web-1", [0.0, 0.0], [1.0, 1.0])).await?;

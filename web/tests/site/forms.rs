@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use komandorr_collector::registry::ServiceDetails;
+use komandorr_web::Config;
 use komandorr_wire::ServiceId;
 use reqwest::{Client, Response, redirect::Policy};
 
@@ -62,6 +63,35 @@ async fn forms_take_the_names_that_the_api_takes_and_cut_none() -> Result<()> {
     }
     assert!(stage.registry.get("web-2").is_none());
     assert_eq!(stage.registry.get("web-1").context("the service")?.name, most);
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_switch_for_old_agents_is_a_box_that_stays_as_it_was_left() -> Result<()> {
+    let stage = Stage::open().await?;
+    stage.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
+    let checked = async |stage: &Stage| -> Result<bool> {
+        let page = reqwest::get(stage.url("/services/web-1")).await?.text().await?;
+        let tag = page.split("<input ").find(|tag| tag.contains("id=\"f-un\""));
+        Ok(tag.context("the box")?.split('>').next().is_some_and(|tag| tag.contains(" checked")))
+    };
+    assert!(!checked(&stage).await?);
+    let with = "name=&group=&capacity=&undoubled=true";
+    assert_eq!(send(&stage, "/services/web-1", with).await?.status(), 303);
+    assert!(checked(&stage).await?);
+    // Of a form that comes back with what is wrong, too.
+    let wrong = with.replace("capacity=", "capacity=fast");
+    let again = send(&stage, "/services/web-1", &wrong).await?;
+    assert_eq!(again.status(), 422);
+    assert!(again.text().await?.contains("name=\"undoubled\" value=\"true\" checked"));
+    // And after a restart.
+    let folder = stage.close_keeping().await?;
+    let stage = Stage::over(folder, "127.0.0.1:0".parse()?, Config::default(), |_| ()).await?;
+    assert!(checked(&stage).await?);
+    // A box that is not checked is not sent.
+    send(&stage, "/services/web-1", "name=&group=&capacity=").await?;
+    assert!(!checked(&stage).await?);
     stage.close().await?;
     Ok(())
 }

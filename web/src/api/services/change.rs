@@ -51,6 +51,10 @@ pub(crate) struct Change {
     #[serde(default, deserialize_with = "given_whole")]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000_000_000_u64, example = 125_000_000)]
     capacity_bytes_per_second: Option<Option<u64>>,
+    /// Whether its agent is the original's from before December 2025, whose `max_bandwidth`
+    /// is the speed of its link, not twice that.
+    #[schema(example = false)]
+    max_bandwidth_undoubled: Option<bool>,
 }
 
 /// Tells `null` (take it away) from absence (leave it).
@@ -131,6 +135,9 @@ impl Change {
             capacity_bytes_per_second: self
                 .capacity_bytes_per_second
                 .unwrap_or(old.capacity_bytes_per_second),
+            max_bandwidth_undoubled: self
+                .max_bandwidth_undoubled
+                .unwrap_or(old.max_bandwidth_undoubled),
         }
     }
 }
@@ -144,5 +151,6 @@ fn details_of(service: &Service) -> ServiceDetails {
         description: service.description.clone(),
         icon: service.icon.clone(),
         capacity_bytes_per_second: service.capacity_bytes_per_second,
+        max_bandwidth_undoubled: service.max_bandwidth_undoubled,
     }
 }

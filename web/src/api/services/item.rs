@@ -46,6 +46,10 @@ pub(crate) struct Item {
     /// Capacity per direction, as a person or the agent says.
     #[schema(required, example = 125_000_000)]
     capacity_bytes_per_second: Option<u64>,
+    /// Whether its agent is the original's from before December 2025, whose `max_bandwidth`
+    /// is the speed of its link, not twice that.
+    #[schema(example = false)]
+    max_bandwidth_undoubled: bool,
     /// Interval of its agent.
     #[schema(required, example = 5.0)]
     interval_seconds: Option<f64>,
@@ -88,6 +92,7 @@ impl Item {
             capacity_bytes_per_second: current
                 .as_ref()
                 .and_then(|now| now.capacity_bytes_per_second),
+            max_bandwidth_undoubled: service.max_bandwidth_undoubled,
             interval_seconds: current.as_ref().and_then(|now| now.interval_seconds),
             original: compat::fields(site, service, listed),
         }

@@ -35,6 +35,9 @@ pub(crate) struct Form {
     pub(super) group: String,
     #[serde(default)]
     pub(super) capacity: String,
+    /// A box that is not checked is not sent.
+    #[serde(default)]
+    pub(super) undoubled: bool,
     #[serde(skip)]
     pub(super) wrong: Wrong,
     #[serde(skip)]
@@ -67,6 +70,7 @@ impl Form {
             name: service.name.clone(),
             group: service.group.clone().unwrap_or_default(),
             capacity: shown(service.capacity_bytes_per_second),
+            undoubled: service.max_bandwidth_undoubled,
             ..Self::default()
         }
     }
@@ -87,6 +91,7 @@ impl Form {
             description: old.description.clone(),
             icon: old.icon.clone(),
             capacity_bytes_per_second: capacity,
+            max_bandwidth_undoubled: self.undoubled,
         })
     }
 }
