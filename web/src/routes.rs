@@ -78,8 +78,9 @@ fn page_rows() -> Vec<Row> {
         Row::get("/analytics/talkers.csv", ReadAll, pages::analytics::talkers_file),
         Row::get("/status", ReadAll, pages::status::page),
         Row::get("/docs", ReadAll, pages::docs::page),
-        Row::get("/services/new", Manage, pages::add::page),
-        Row::post("/services/new", Manage, pages::add::create),
+        // Not below /services/: a service may have any name there.
+        Row::get(pages::add::PATH, Manage, pages::add::page),
+        Row::post(pages::add::PATH, Manage, pages::add::create),
         Row::get("/services/{id}", ReadAll, pages::service::page),
         Row::get("/services/{id}/volumes.csv", ReadAll, pages::service::volumes_file),
         Row::post("/services/{id}", Manage, pages::service::save),

@@ -163,7 +163,7 @@ impl Access {
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
                 let why = format!("the credential of service {} is refused", self.service);
                 let advice = format!(
-                    "the site's page \"Add a service\" (/services/new), or POST \
+                    "the site's page \"Add a service\" (/add), or POST \
                      /api/services/{}/token for a service it has, makes a token for --token",
                     self.service
                 );

@@ -257,7 +257,7 @@ async fn a_refused_token_is_named_and_a_new_one_in_its_file_is_taken() -> Result
     let error = commands::check(&config, &mut *source, &mut out).await.err();
     let error = error.map(|e| format!("{e:#}")).unwrap_or_default();
     assert!(error.contains("credential of service web-1 is refused"), "{error}");
-    assert!(error.contains("/services/new") && error.contains("/web-1/token"), "{error}");
+    assert!(error.contains("(/add)") && error.contains("/web-1/token"), "{error}");
     assert!(String::from_utf8(out)?.contains("credential  failed"));
 
     let agent = Agent::start(config.clone(), &counters);

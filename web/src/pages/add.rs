@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use komandorr_collector::registry::{RegistryError, ServiceDetails};
 use komandorr_wire::ServiceId;
@@ -16,6 +16,11 @@ use crate::{
     peer::Peer,
     site::{Shared, Site},
 };
+
+/// Where the form lies.
+pub(crate) const PATH: &str = "/add";
+/// Where it lay before, below `/services/`: like a service of that id.
+const FORMER: &str = "new";
 
 /// The form as it was typed.
 #[derive(Debug, Default, Deserialize)]
@@ -64,14 +69,14 @@ pub(crate) struct Way {
     pub(crate) text: String,
 }
 
-/// `GET /services/new`
+/// `GET /add`
 pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMap) -> Page {
     let shell =
         Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "Add a service", None);
     render(&AddPage { shell, form: Form::default(), made: None })
 }
 
-/// `POST /services/new`
+/// `POST /add`
 pub(crate) async fn create(
     State(site): State<Shared>,
     uri: Uri,
@@ -91,6 +96,13 @@ pub(crate) async fn create(
     shell.stream =
         Link::to("/api/traffic/stream").with("view", "service").with("service", &id).to_string();
     Ok(render(&AddPage { shell, form, made: Some((id, commands)) })?.into_response())
+}
+
+/// Leads from the form's former address to it, with what was sent, as long as
+/// no service is called so.
+pub(crate) fn moved(site: &Site, id: &str) -> Option<Redirect> {
+    let moved = id == FORMER && site.app.registry.get(id).is_none();
+    moved.then(|| Redirect::temporary(PATH))
 }
 
 impl Form {

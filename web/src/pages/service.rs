@@ -14,6 +14,7 @@ use askama::Template;
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, Uri},
+    response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
 use komandorr_collector::registry::Service;
@@ -70,10 +71,14 @@ pub(crate) async fn page(
     uri: Uri,
     headers: HeaderMap,
     params: Params,
-) -> Page {
+) -> Result<Response, Failure> {
+    if let Some(moved) = add::moved(&site, &id) {
+        return Ok(moved.into_response());
+    }
     let service = site.service(&id)?;
     let form = Form { saved: params.text("saved").is_some(), ..Form::of(&service) };
-    show(&Visit { site: &site, uri: &uri, headers: &headers }, service, &params, form).await
+    let visit = Visit { site: &site, uri: &uri, headers: &headers };
+    Ok(show(&visit, service, &params, form).await?.into_response())
 }
 
 /// The page, with what was typed into its form.

@@ -152,7 +152,7 @@ async fn a_page_of_another_site_cannot_change_anything() -> Result<()> {
     let stage = Stage::open().await?;
     let client = reqwest::Client::new();
     for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
-        for path in ["/services/new", "/theme", "/api/services"] {
+        for path in ["/add", "/theme", "/api/services"] {
             let request = client
                 .post(stage.url(path))
                 .header(name, value)

@@ -56,7 +56,7 @@ async fn a_name_of_somebody_else_reads_and_changes_nothing() -> Result<()> {
 async fn no_page_needs_an_exception_of_the_policy() -> Result<()> {
     let stage = Stage::open().await?;
     stage.publish("web-1", &[FLEET[0].sample(now_ms(), 5, 1)]).await?;
-    for path in ["/", "/services/web-1", "/analytics", "/status", "/services/new", "/nope"] {
+    for path in ["/", "/services/web-1", "/analytics", "/status", "/add", "/nope"] {
         let page = reqwest::get(stage.url(path)).await?.text().await?;
         for word in [" style=", " onclick=", " onload=", "javascript:", "<style", "https://"] {
             assert!(!page.contains(word), "{path} has {word}");

@@ -44,16 +44,16 @@ async fn a_capacity_that_nobody_touched_stays_as_it_was_to_the_byte() -> Result<
 async fn forms_take_the_names_that_the_api_takes_and_cut_none() -> Result<()> {
     let stage = Stage::open().await?;
     let (most, more) = ("n".repeat(500), "n".repeat(501));
-    let made = send(&stage, "/services/new", &format!("id=web-1&name={most}&group={most}")).await?;
+    let made = send(&stage, "/add", &format!("id=web-1&name={most}&group={most}")).await?;
     assert_eq!(made.status(), 200);
     let saved = format!("name={most}&group=Edge&capacity=");
     assert_eq!(send(&stage, "/services/web-1", &saved).await?.status(), 303);
     let service = stage.registry.get("web-1").context("the service")?;
     assert_eq!((&service.name, service.group.as_deref()), (&most, Some("Edge")));
     for (path, form) in [
-        ("/services/new", format!("id=web-2&name={more}&group=")),
-        ("/services/new", format!("id=web-2&name=&group={more}")),
-        ("/services/new", "id=web-2&name=a%0Ab&group=".to_owned()),
+        ("/add", format!("id=web-2&name={more}&group=")),
+        ("/add", format!("id=web-2&name=&group={more}")),
+        ("/add", "id=web-2&name=a%0Ab&group=".to_owned()),
         ("/services/web-1", format!("name={more}&group=&capacity=")),
         ("/services/web-1", "name=&group=a%07&capacity=".to_owned()),
     ] {
@@ -63,6 +63,38 @@ async fn forms_take_the_names_that_the_api_takes_and_cut_none() -> Result<()> {
     }
     assert!(stage.registry.get("web-2").is_none());
     assert_eq!(stage.registry.get("web-1").context("the service")?.name, most);
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_called_new_has_a_page_of_its_own() -> Result<()> {
+    let stage = Stage::open().await?;
+    let client = Client::builder().redirect(Policy::none()).build()?;
+    let page =
+        async || Ok::<_, reqwest::Error>(client.get(stage.url("/services/new")).send().await?);
+    let leads_to = |answer: &Response| {
+        let place = answer.headers().get("location").and_then(|place| place.to_str().ok());
+        (answer.status().as_u16(), place.unwrap_or_default().to_owned())
+    };
+    // The form's former address leads to it, with what was typed.
+    assert_eq!(leads_to(&page().await?), (307, "/add".to_owned()));
+    let sent = Client::new().post(stage.url("/services/new")).body("id=web-1&name=&group=");
+    let sent = sent.header("content-type", "application/x-www-form-urlencoded").send().await?;
+    assert_eq!(sent.status(), 200);
+    assert!(stage.registry.get("web-1").is_some());
+    // Then a service has that name.
+    assert_eq!(send(&stage, "/add", "id=new&name=&group=").await?.status(), 200);
+    let own = page().await?;
+    assert_eq!(own.status(), 200);
+    assert!(own.text().await?.contains("action=\"/services/new#details\""));
+    let saved = send(&stage, "/services/new", "name=Newcastle&group=&capacity=").await?;
+    assert_eq!(leads_to(&saved), (303, "/services/new?saved=1#details".to_owned()));
+    assert_eq!(stage.registry.get("new").context("the service")?.name, "Newcastle");
+    let form = reqwest::get(stage.url("/add")).await?.text().await?;
+    assert!(form.contains("<h1>Add a service</h1>"), "{form}");
+    assert_eq!(send(&stage, "/services/new/remove", "").await?.status(), 303);
+    assert_eq!(leads_to(&page().await?), (307, "/add".to_owned()));
     stage.close().await?;
     Ok(())
 }

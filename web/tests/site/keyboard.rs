@@ -42,7 +42,7 @@ async fn the_keyboard_reaches_everything_with_a_visible_focus() -> Result<()> {
         ("/", vec!["cards", "frame", "q", "theme"]),
         ("/services/edge-fra-01", vec!["frame", "f-name", "f-cap", "Remove this service"]),
         ("/analytics", vec!["of", "1 week", "CSV"]),
-        ("/services/new", vec!["a-id", "a-n", "a-g"]),
+        ("/add", vec!["a-id", "a-n", "a-g"]),
         ("/status", vec!["edge-fra-01", "theme"]),
         ("/access", vec!["r-n", "r-s", "t-n", "t-s", "p-n", "Change the password"]),
         ("/docs", vec!["openapi.json"]),
@@ -80,7 +80,7 @@ async fn a_service_is_added_searched_and_sorted_with_the_keyboard_alone() -> Res
     browser.goto(&stage.url("/")).await?;
     tab_to(&browser, ".add").await?;
     browser.press(ENTER).await?;
-    browser.until_url("/services/new").await?;
+    browser.until_url("/add").await?;
     tab_to(&browser, "#a-id").await?;
     browser.press(&format!("edge-waw-03{ENTER}")).await?;
     browser.until("document.querySelector('#wait-edge-waw-03')").await?;

@@ -48,7 +48,7 @@ async fn every_range_has_its_chart_and_dragging_zooms() -> Result<()> {
 async fn a_service_is_added_and_its_first_sample_is_announced() -> Result<()> {
     let stage = Stage::open().await?;
     let browser = Browser::open().await?;
-    browser.goto(&stage.url("/services/new")).await?;
+    browser.goto(&stage.url("/add")).await?;
     browser.keys("#a-id", "edge-waw-03").await?;
     browser.keys("#a-n", "Warsaw\u{e007}").await?;
     browser.until("document.querySelector('#wait-edge-waw-03')").await?;
@@ -100,13 +100,13 @@ async fn forms_keep_what_was_typed_and_say_what_is_wrong() -> Result<()> {
     browser.until("location.pathname === '/'").await?;
     assert!(stage.registry.get("edge-fra-01").is_none());
     // A taken or impossible id comes back with its reason.
-    browser.goto(&stage.url("/services/new")).await?;
+    browser.goto(&stage.url("/add")).await?;
     browser.keys("#a-id", "gateway-zrh").await?;
     browser.keys("#a-n", "Gate\u{e007}").await?;
     browser.until("document.querySelector('#e-id')").await?;
     assert!(browser.text("#e-id").await?.contains("exists already"));
     assert_eq!(browser.attribute("#a-n", "value").await?, "Gate");
-    browser.goto(&stage.url("/services/new")).await?;
+    browser.goto(&stage.url("/add")).await?;
     browser.keys("#a-id", "edge-waw-03\u{e007}").await?;
     browser.until("document.querySelector('.cmd code')").await?;
     assert!(stage.registry.get("edge-waw-03").is_some());

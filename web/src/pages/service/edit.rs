@@ -120,6 +120,9 @@ pub(crate) async fn save(
     params: Params,
     axum::Form(mut form): axum::Form<Form>,
 ) -> Result<Response, Failure> {
+    if let Some(moved) = add::moved(&site, &id) {
+        return Ok(moved.into_response());
+    }
     let (id, service) = known(&site, &id)?;
     if let Some(details) = form.details(&service) {
         let target = id.clone();
