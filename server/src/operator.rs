@@ -63,7 +63,9 @@ pub(crate) async fn run(
     as_json: bool,
 ) -> anyhow::Result<()> {
     if let Command::Health = command {
-        return health(&Client::anonymous(settings)?, as_json).await;
+        // Whoever may not read the token may still ask whether it is ready.
+        let client = Client::of_operator(settings).or_else(|_| Client::anonymous(settings))?;
+        return health(&client, as_json).await;
     }
     let client = Client::of_operator(settings)?;
     let say = Say { as_json };
@@ -87,13 +89,17 @@ async fn health(client: &Client, as_json: bool) -> anyhow::Result<()> {
     if status.is_success() {
         return if as_json { Ok(()) } else { print("ready\n") };
     }
-    let parts = answer.get("parts").and_then(Value::as_array).map(Vec::as_slice);
+    let Some(parts) = answer.get("parts").and_then(Value::as_array) else {
+        bail!(
+            "the server is not ready; it says why to its operator alone: run this command as the server's user, or with sudo, and with the server's settings"
+        );
+    };
     let problem = |part: &Value| {
         let name = part.get("name")?.as_str()?;
         let problem = part.get("problem")?.as_str()?;
         Some(format!("{name}: {problem}"))
     };
-    let problems: Vec<_> = parts.unwrap_or_default().iter().filter_map(problem).collect();
+    let problems: Vec<_> = parts.iter().filter_map(problem).collect();
     bail!("the server is not ready: {}", problems.join("; "))
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use komandorr_wire::{Sample, encode_one};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     time::timeout,
@@ -226,6 +226,27 @@ async fn health_and_errors_are_one_line_and_an_exit_code() -> Result<()> {
         let said = complaint(&output)?;
         assert!(said.starts_with("komandorr: no server answers at 127.0.0.1:"), "{said}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn why_it_is_not_ready_is_told_to_the_operator_and_not_to_everybody() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let broker = listener.local_addr()?;
+    // Nobody listens there any more.
+    drop(listener);
+    let setting = format!("mqtt.broker=mqtt://{broker}");
+    let it = Operated::start(folder.path(), &[CLOSED, &setting]).await?;
+    let why = format!("no connection to mqtt://{broker}");
+    let anybody = reqwest::get(format!("{}/readyz", it.server.http)).await?;
+    assert_eq!(anybody.status(), 503);
+    assert_eq!(anybody.json::<Value>().await?, json!({"status": "not ready"}));
+    let told = it.refused(&["health"]).await?;
+    assert!(told.contains(&why), "{told}");
+    std::fs::remove_file(folder.path().join("komandorr.duckdb.operator-token"))?;
+    let told = it.refused(&["health"]).await?;
+    assert!(told.contains("is not ready") && told.contains("with sudo"), "{told}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Whether the server lives, and whether it can work.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -9,7 +9,11 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Part, site::Shared};
+use crate::{
+    Part,
+    access::{Needs, Visitor},
+    site::Shared,
+};
 
 /// Whether the process lives.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,8 +29,11 @@ pub(crate) struct Ready {
     /// `ready` or `not ready`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// Broker, collector and store.
-    parts: Vec<Part>,
+    /// Broker, collector and store, for whoever may read everything.
+    // A reason names what lies behind: another broker, the disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parts: Option<Vec<Part>>,
 }
 
 /// Whether the process answers at all.
@@ -39,19 +46,25 @@ pub(crate) async fn alive() -> Json<Alive> {
 }
 
 /// Whether broker, collector and store all answer.
+///
+/// Anybody may ask; `parts`, with the reasons, is for those who may read everything.
 #[utoipa::path(
     get, path = "/readyz", tag = "Server", operation_id = "ready",
     responses(
         (status = 200, description = "All parts answer", body = Ready),
-        (status = 503, description = "Some part does not, and says why", body = Ready),
+        (status = 503, description = "Some part does not", body = Ready),
     )
 )]
-pub(crate) async fn ready(State(site): State<Shared>) -> Response {
+pub(crate) async fn ready(
+    State(site): State<Shared>,
+    visitor: Option<Extension<Visitor>>,
+) -> Response {
     let readiness = (site.app.ready)();
     let (code, status) = if readiness.is_ready() {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
-    (code, Json(Ready { status, parts: readiness.parts })).into_response()
+    let told = visitor.is_some_and(|Extension(visitor)| visitor.may(Needs::ReadAll));
+    (code, Json(Ready { status, parts: told.then_some(readiness.parts) })).into_response()
 }

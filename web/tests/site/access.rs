@@ -1,11 +1,15 @@
 //! Who may do what: the table of routes is walked by everybody.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use komandorr_collector::registry::{ADMIN, ServiceDetails, Token};
-use komandorr_web::{Needs, Route, routes};
+use komandorr_web::{Needs, Part, Readiness, Route, routes};
 use komandorr_wire::ServiceId;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy};
+
+use serde_json::json;
 
 use crate::support::{PATIENCE, Stage, sample};
 
@@ -194,6 +198,35 @@ async fn what_is_open_to_everybody_is_known_by_name() {
         "GET /mqtt",
     ];
     assert_eq!(open, expected);
+}
+
+#[tokio::test]
+async fn why_it_is_not_ready_is_told_to_those_who_read_everything() -> Result<()> {
+    let stage = Stage::with(|app| {
+        app.access.trusted = false;
+        app.ready = Arc::new(|| Readiness {
+            parts: vec![Part { name: "broker", problem: Some("10.0.0.7 refuses us".into()) }],
+        });
+    })
+    .await?;
+    for service in ["web-1", "db-1"] {
+        stage.registry.register(&ServiceId::new(service)?, ServiceDetails::default())?;
+    }
+    let (everybody, client) = (Everybody::of(&stage)?, client()?);
+    for (who, token) in &everybody.0 {
+        let answer = with(client.get(stage.url("/readyz")), token.as_deref()).send().await?;
+        assert_eq!(answer.status(), 503, "{who}");
+        let said: serde_json::Value = answer.json().await?;
+        let expected = if may(who, Needs::ReadAll) {
+            let parts = json!([{"name": "broker", "problem": "10.0.0.7 refuses us"}]);
+            json!({"status": "not ready", "parts": parts})
+        } else {
+            json!({"status": "not ready"})
+        };
+        assert_eq!(said, expected, "{who}");
+    }
+    stage.close().await?;
+    Ok(())
 }
 
 #[tokio::test]
