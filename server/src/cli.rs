@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use komandorr_config::Sources;
 
-use crate::{operator, settings::Settings};
+use crate::{installed, operator, settings::Settings};
 
 /// Network traffic monitoring: broker, collector and site in one process.
 #[derive(Debug, Parser)]
@@ -47,9 +47,6 @@ pub(crate) enum Command {
     },
 }
 
-/// The settings of a server that is installed as a package, or by the unit.
-const INSTALLED_FILE: &str = "/etc/komandorr/komandorr.toml";
-
 impl Cli {
     /// Loads the settings from everywhere.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
@@ -69,7 +66,7 @@ impl Cli {
     fn installed_file(&self) -> Option<PathBuf> {
         let command = matches!(self.command, Some(Command::Operator(_)));
         let here = Path::new(komandorr_config::FILE_NAME).exists();
-        let file = PathBuf::from(INSTALLED_FILE);
+        let file = PathBuf::from(installed::SETTINGS);
         (command && !here && file.exists()).then_some(file)
     }
 }

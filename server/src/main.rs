@@ -6,6 +6,7 @@ mod cli;
 mod credentials;
 mod demo;
 mod home_assistant;
+mod installed;
 mod listen;
 mod manual;
 mod mqtt_door;

@@ -50,6 +50,7 @@ pub use peer::Proxies;
 pub use publish::{Published, Publisher};
 pub use routes::{Route, routes};
 pub use server::{Handshake, TlsDoor, run};
+pub use waiting::patience;
 
 /// Settings of the site, the section `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -11,18 +11,20 @@ use axum::{
 
 use crate::error::Failure;
 
-/// Longest time until an answer begins. The slowest question that is allowed,
-/// years of a thousand services, takes a few seconds.
+/// The slowest question that is allowed, years of a thousand services, takes a
+/// few seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The same for what copies or takes in the whole database.
 const LONG_PATIENCE: Duration = Duration::from_hours(1);
 
-fn patience(path: &str) -> Duration {
-    match path {
-        "/api/backup" | "/api/import/samples" => LONG_PATIENCE,
-        _ => PATIENCE,
-    }
+/// Where that is.
+const LONG: [&str; 2] = ["/api/backup", "/api/import/samples"];
+
+/// Longest time until an answer from a path begins. A client that waits a
+/// little longer is told why there is none.
+pub fn patience(path: &str) -> Duration {
+    if LONG.contains(&path) { LONG_PATIENCE } else { PATIENCE }
 }
 
 /// Gives up on a handler that does not answer.
@@ -43,6 +45,14 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::routes::routes;
+
+    #[test]
+    fn what_is_waited_for_longer_is_there() {
+        for path in LONG {
+            assert!(routes().iter().any(|route| route.path == path), "{path}");
+        }
+    }
 
     /// As long as the copy of a large database takes.
     async fn copies() -> &'static str {

@@ -25,14 +25,13 @@ use tokio::{
 };
 
 use super::tls;
-use crate::{credentials::operator_token_file, settings::Settings};
+use crate::{credentials::operator_token_file, installed, settings::Settings};
 
 /// How long the server may take to let a command in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long the server may take to begin its answer.
-const ANSWER_WITHIN: Duration = Duration::from_mins(1);
-/// The same for what copies or takes in the whole database.
-const LONG_ANSWER_WITHIN: Duration = Duration::from_hours(1);
+/// How much longer an answer is waited for than the server works on it: it is
+/// the server that says why there is none.
+const LONGER: Duration = Duration::from_secs(40);
 /// How long it may pause within an answer.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
@@ -50,13 +49,11 @@ pub(crate) struct Client {
     token_file: String,
 }
 
-fn answer_within(path: &str) -> Duration {
-    let long = path.starts_with("/api/backup") || path.starts_with("/api/import/samples");
-    if long { LONG_ANSWER_WITHIN } else { ANSWER_WITHIN }
+/// How long the server may take to begin its answer to a path with its query.
+fn answer_within(asked: &str) -> Duration {
+    let path = asked.split_once('?').map_or(asked, |(path, _)| path);
+    komandorr_web::patience(path) + LONGER
 }
-
-/// Where systemd's unit, the packages and the images keep the database.
-const INSTALLED: &str = "/var/lib/komandorr/komandorr.duckdb";
 
 /// The operator's token beside a database; without one there, that of the
 /// installed server, whose unit says where its database is.
@@ -66,7 +63,7 @@ fn read_token(database: &Path) -> (PathBuf, io::Result<String>) {
     if !matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound) {
         return (path, read);
     }
-    let installed = operator_token_file(Path::new(INSTALLED));
+    let installed = operator_token_file(Path::new(installed::DATABASE));
     match std::fs::read_to_string(&installed) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path, read),
         other => (installed, other),
@@ -298,6 +295,16 @@ mod tests {
         assert_eq!(at("0.0.0.0:3000"), "127.0.0.1:3000");
         assert_eq!(at("[::]:3000"), "[::1]:3000");
         assert_eq!(at("192.0.2.1:80"), "192.0.2.1:80");
+    }
+
+    #[test]
+    fn an_answer_is_waited_for_longer_than_the_server_works_on_it() {
+        for path in ["/api/services/", "/api/backup", "/api/import/samples"] {
+            let within = answer_within(&format!("{path}?service=web-1"));
+            assert!(within > komandorr_web::patience(path), "{path}: {within:?}");
+            assert_eq!(within, answer_within(path));
+        }
+        assert!(answer_within("/api/backup") > answer_within("/api/services/") * 10);
     }
 
     #[test]
