@@ -8,7 +8,6 @@
 //! publish on it. rumqttc keeps no message over a reconnect here: the spool
 //! does, and a new connection begins with an empty event loop.
 
-mod backoff;
 mod explain;
 mod options;
 mod tls;
@@ -17,6 +16,7 @@ mod url;
 use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
+use komandorr_config::Backoff;
 use komandorr_wire::{ServiceId, topic};
 use rumqttc::Outgoing;
 use rumqttc::v5::{
@@ -26,7 +26,6 @@ use rumqttc::v5::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use backoff::Backoff;
 pub use explain::{Step, Trouble};
 pub use options::Access;
 pub use url::{InvalidUrl, Scheme, Url};
@@ -45,6 +44,9 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A poll that takes longer hangs in a write to a dead peer: pings alone end
 /// one earlier.
 const STUCK: Duration = Duration::from_secs(45);
+/// The pauses between attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a message was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,7 +139,7 @@ impl Uplink {
     /// Connects, again and again, until `stop`. Ends earlier when nobody
     /// listens to its events.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let trouble = tokio::select! {
                 trouble = self.connection(&mut backoff) => trouble,
@@ -148,7 +150,7 @@ impl Uplink {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(backoff.pause()) => {}
+                () = tokio::time::sleep(backoff.jittered()) => {}
                 () = stop.cancelled() => return,
             }
         }

@@ -18,6 +18,7 @@ mod version;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use komandorr_config::Backoff;
 use komandorr_wire::{Delivery, ServiceId};
 use parking_lot::Mutex;
 use tokio::{
@@ -35,8 +36,7 @@ use access::Access;
 use outward::Outward;
 use version::Spoken;
 
-/// The pauses between attempts to connect; jittered, so that several servers
-/// do not come back in one moment.
+/// The pauses between attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A connection that held this long was a good one: the pauses begin anew.
@@ -96,7 +96,7 @@ impl Intake {
     }
 
     async fn receive(&self, deliveries: mpsc::Sender<Delivery>, stop: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut spoken = Spoken::default();
         loop {
             let begun = Instant::now();
@@ -111,13 +111,12 @@ impl Intake {
                 Some(false) => self.lost(&ended.reason, &deliveries),
             }
             if begun.elapsed() >= STEADY {
-                pause = FIRST_PAUSE;
+                backoff.reset();
             }
             tokio::select! {
-                () = sleep(pause.mul_f64(rand::random_range(0.5..=1.0))) => {}
+                () = sleep(backoff.jittered()) => {}
                 () = stop.cancelled() => return,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

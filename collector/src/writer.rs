@@ -9,6 +9,7 @@ mod latest;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use komandorr_config::Backoff;
 use komandorr_wire::{Delivery, decode_into};
 use tokio::{
     sync::mpsc,
@@ -29,8 +30,7 @@ const LINGER: Duration = Duration::from_millis(30);
 /// Most deliveries that are taken at once.
 const MANY_DELIVERIES: usize = 2_000;
 /// Pauses between two tries of what the database does not take.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LONGEST: Duration = Duration::from_secs(5);
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// What the writer's thread owns.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! Settings (default < file < environment < flag), the units in which people
-//! write them, secrets that cannot be printed and are slow to guess, and logging.
+//! write them, secrets that cannot be printed and are slow to guess, pauses
+//! between tries, and logging.
 
+mod backoff;
 pub mod guesses;
 #[cfg(feature = "load")]
 mod load;
@@ -8,6 +10,7 @@ pub mod logging;
 mod secret;
 pub mod units;
 
+pub use backoff::Backoff;
 #[cfg(feature = "load")]
 pub use load::{DEFAULT_FILE, FILE_NAME, LoadError, Sources, load};
 pub use secret::Secret;

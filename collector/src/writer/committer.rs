@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Filled, RETRY_FIRST, RETRY_LONGEST, append, filling::Pending};
+use super::{Filled, RETRY, append, filling::Pending};
 use crate::{
     batch::Batch,
     live::Live,
@@ -62,7 +62,7 @@ impl Committer {
             self.stats.repeated(batch.repeated);
             return true;
         }
-        let (mut pause, mut doubt) = (RETRY_FIRST, false);
+        let (mut backoff, mut doubt) = (RETRY, false);
         loop {
             let begun = Instant::now();
             match self.write(batch, doubt) {
@@ -79,10 +79,9 @@ impl Committer {
                     self.stats.failed(&one_line(&error));
                 }
             }
-            if timeout(pause, stop.cancelled()).await.is_ok() {
+            if timeout(backoff.pause(), stop.cancelled()).await.is_ok() {
                 return false;
             }
-            pause = (pause * 2).min(RETRY_LONGEST);
         }
     }
 

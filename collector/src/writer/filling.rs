@@ -1,11 +1,12 @@
 //! A batch that is being made.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
+use komandorr_config::Backoff;
 use komandorr_wire::{Delivery, Message, Outcome, Sample, ServiceId, Settle, decode_into};
 use tokio::time::Instant;
 
-use super::{RETRY_FIRST, RETRY_LONGEST};
+use super::RETRY;
 use crate::{
     batch::{Batch, Batcher},
     registry::{Registry, RegistryError},
@@ -54,8 +55,8 @@ pub(super) struct Filling {
     late: bool,
     /// Until then it lingers.
     not_before: Instant,
-    /// When the next message is tried again, and the pause after that.
-    retry: Option<(Instant, Duration)>,
+    /// When the next message is tried again, and the pauses after that.
+    retry: Option<(Instant, Backoff)>,
     /// Nothing more will come: it need not linger.
     last: bool,
     scratch: Scratch,
@@ -179,9 +180,8 @@ impl Filling {
                 match self.scratch.open(message, batch, batcher, registry, stats) {
                     Ok(outcome) => delivery.outcomes.push(outcome),
                     Err(error) => {
-                        let pause = self.retry.map_or(RETRY_FIRST, |(_, pause)| pause);
-                        let next = (pause * 2).min(RETRY_LONGEST);
-                        self.retry = Some((Instant::now() + pause, next));
+                        let mut backoff = self.retry.map_or(RETRY, |(_, backoff)| backoff);
+                        self.retry = Some((Instant::now() + backoff.pause(), backoff));
                         return Err(error);
                     }
                 }
