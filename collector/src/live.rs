@@ -45,8 +45,9 @@ struct LiveState {
     /// By the store's number.
     services: BTreeMap<i32, ServiceLive>,
     fleet: Fleet,
-    /// Of the registry, when those that are removed were looked for.
-    registered: u64,
+    /// The registry's version and how many services there were here, when those
+    /// that are removed were looked for.
+    looked: (u64, usize),
 }
 
 /// What the store knew of a service when the program started.
@@ -137,13 +138,14 @@ impl Live {
         state.fleet.add(row);
     }
 
-    /// Forgets services that were removed, be it before their last batch.
+    /// Forgets services that were removed, be it before their last batch: then
+    /// that one has brought them back.
     fn forget_removed(&self, state: &mut LiveState) {
         let version = self.registry.version();
-        if state.registered != version {
+        if state.looked != (version, state.services.len()) {
             let known: BTreeSet<_> = self.registry.services().iter().map(|s| s.number).collect();
             state.services.retain(|number, _| known.contains(number));
-            state.registered = version;
+            state.looked = (version, state.services.len());
         }
     }
 
@@ -170,5 +172,42 @@ impl Live {
         self.forget_removed(&mut state);
         drop(state);
         self.version.send_modify(|version| *version += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use komandorr_wire::Sample;
+
+    use super::*;
+    use crate::{batch::Batcher, registry::ServiceDetails, store::Database};
+
+    #[test]
+    fn a_removed_service_stays_in_memory_no_longer_than_its_last_batch() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let database = Database::open(&folder.path().join("live.duckdb"))?;
+        let registry = Arc::new(Registry::load(database.lane())?);
+        let live = Live::new(Arc::clone(&registry), TimeZone::UTC);
+        let (gone, stays) = (ServiceId::new("gone")?, ServiceId::new("stays")?);
+        let [gone_no, stays_no] = [&gone, &stays]
+            .map(|id| registry.register(id, ServiceDetails::default()).map(|s| s.number));
+        let (gone_no, stays_no) = (gone_no?, stays_no?);
+        let mut batcher = Batcher::default();
+        let mut commit = |numbers: &[i32]| {
+            let mut batch = Batch::default();
+            for &number in numbers {
+                let sample = Sample { up: 1, interval_ms: 1000, ..Sample::default() };
+                batcher.add(&mut batch, number, sample, Timestamp::now().as_millisecond());
+            }
+            live.apply(&batch);
+            live.state.read().services.keys().copied().collect::<Vec<_>>()
+        };
+        assert_eq!(commit(&[gone_no, stays_no]), [gone_no, stays_no]);
+        registry.remove(&gone)?;
+        assert_eq!(commit(&[stays_no]), [stays_no]);
+        // Taken before the removal, and committed after that one.
+        assert_eq!(commit(&[gone_no, stays_no]), [stays_no]);
+        assert_eq!(commit(&[gone_no]), [stays_no]);
+        Ok(())
     }
 }
