@@ -263,3 +263,6 @@ impl Scratch {
         Ok(Some(number))
     }
 }
+
+#[cfg(test)]
+mod tests;
