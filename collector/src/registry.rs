@@ -5,6 +5,8 @@ mod credential;
 mod password;
 mod persist;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
