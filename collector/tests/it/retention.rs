@@ -94,6 +94,41 @@ async fn volumes_go_when_their_time_is_over() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_bucket_with_more_samples_than_are_counted_keeps_nothing_from_being_joined()
+-> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = config(folder.path());
+    let yesterday = Timestamp::now().as_millisecond() - 86_400_000;
+    // All of it lies in one bucket of each level.
+    let ended = yesterday - yesterday % 300_000;
+    // A stop joins what came.
+    let store_and_stop = async |seq| {
+        let running = Running::start(settings.clone(), "UTC")?;
+        for service in ["crowded", "quiet"] {
+            running.store(service, &[sample(service, seq, ended, 1000, 5, 7)]).await?;
+        }
+        running.stop().await
+    };
+    let tables = ["five_minute_volume", "hour_volume", "day_volume"];
+    store_and_stop(1).await?;
+    for table in tables {
+        Connection::open(&settings.path)?.execute_batch(&format!(
+            "UPDATE {table} SET samples = {}
+             WHERE service_no = (SELECT service_no FROM service WHERE id = 'crowded')",
+            u32::MAX
+        ))?;
+    }
+    store_and_stop(2).await?;
+    assert_eq!(count(&settings.path, "SELECT count(*) FROM recent_volume")?, 0);
+    for table in tables {
+        let of = |what: &str| count(&settings.path, &format!("SELECT {what}::BIGINT FROM {table}"));
+        assert_eq!((of("count(*)")?, of("sum(up_bytes)")?), (2, 20), "{table}");
+        assert_eq!((of("min(samples)")?, of("max(samples)")?), (2, u32::MAX.into()), "{table}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_week_of_fifty_services_leaves_a_file_of_the_size_of_what_is_kept() -> anyhow::Result<()>
 {
     let folder = tempfile::tempdir()?;
