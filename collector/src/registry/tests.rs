@@ -13,13 +13,16 @@ fn a_registration_that_is_kept_though_it_failed_is_not_doubled() -> anyhow::Resu
     // The rows are there; what followed them, a checkpoint, has failed, and so
     // nobody was told.
     let details = ServiceDetails { name: "Ghost".into(), ..ServiceDetails::default() };
+    let connection = registry.connection.lock()?;
     for id in [&one, &two] {
-        persist::insert(&registry.connection.lock()?, id, details.clone())?;
+        persist::insert(&connection, id, details.clone())?;
     }
+    drop(connection);
     assert!(registry.is_empty());
     registry.register(&one, ServiceDetails::default())?;
     registry.register_all([&two, &three])?;
-    let stored = persist::services(&registry.connection.lock()?)?;
+    let connection = registry.connection.lock()?;
+    let stored = persist::services(&connection)?;
     let stored: Vec<_> = stored.into_iter().map(|s| (s.id, s.number, s.name)).collect();
     let known = registry.services().into_iter().map(|s| (s.id.clone(), s.number, s.name.clone()));
     let mut known: Vec<_> = known.collect();
