@@ -32,10 +32,11 @@ async fn all_at_once(server: &mut Server, packets: &[u8]) -> Result<Raw<DuplexSt
 
 /// Opens a connection for each place, and sends the first half of a packet.
 async fn take_all_places(server: &Server, packet: &[u8]) -> Result<Vec<Raw>> {
+    let (half, _) = packet.split_at(HALF);
     let mut halves = Vec::new();
     for n in 0..PLACES {
         let mut client = Raw::connect(server.address, 4, &format!("half-{n}")).await?;
-        client.send(&packet[..HALF]).await?;
+        client.send(half).await?;
         halves.push(client);
     }
     server.until(|m| m.bytes_in >= PLACES * HALF as u64).await?;

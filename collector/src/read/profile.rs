@@ -51,7 +51,7 @@ impl HourProfile {
         hours: &[(Timestamp, Timestamp)],
         zone: &TimeZone,
     ) -> Self {
-        let mut cells = [(Tally::default(), 0); CELLS];
+        let mut cells = vec![(Tally::default(), 0); CELLS];
         for ((start, _), rows) in cut(rows, hours).filter(|(_, rows)| !rows.is_empty()) {
             let local = start.to_zoned_datetime(zone.clone());
             let day = i64::from(local.weekday().to_monday_zero_offset());

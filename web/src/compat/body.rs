@@ -46,7 +46,7 @@ pub(super) struct Problem {
 impl Report {
     /// What an agent from before December 2025 says, as the later ones say it:
     /// it tells the speed of its link once.
-    pub(super) fn from_undoubled(self) -> Self {
+    pub(super) fn doubled(self) -> Self {
         Self { max_bandwidth: self.max_bandwidth.map(|once| once * DOUBLED), ..self }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn update(
         return Err(Failure::forbidden());
     }
     let undoubled = service.max_bandwidth_undoubled;
-    let report = if undoubled { report.from_undoubled() } else { report };
+    let report = if undoubled { report.doubled() } else { report };
     match accounts::take(&site, service, report).await {
         Published::Stored => {
             Ok(([(header::CONTENT_TYPE, "application/json")], SUCCESS).into_response())

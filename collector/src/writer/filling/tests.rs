@@ -66,12 +66,12 @@ async fn while_nothing_is_committed_only_so_much_is_taken() -> anyhow::Result<()
             anyhow::Ok(timeout(PATIENCE, deliveries.send(delivery)).await.is_ok())
         };
         let test = async {
-            let mut sent = 0;
-            while sent < 2 * fit && send().await? {
-                sent += 1;
+            let mut accepted = 0;
+            while accepted < 2 * fit && send().await? {
+                accepted += 1;
             }
             // Beside these one is being committed, and one waits in the channel.
-            assert_eq!(sent, fit + 2);
+            assert_eq!(accepted, fit + 2);
             for taken in [1, fit] {
                 let filled = to_commit.recv().await.expect("a batch");
                 assert_eq!(filled.receipts.len(), taken);
