@@ -11,6 +11,9 @@ use super::transact;
 
 /// Files above this stay as they are, bytes.
 const SMALL: i64 = 64 << 20;
+/// In a file up to this, rows that are removed but not yet given up count as much
+/// as free blocks: it is moved once whatever is free, bytes.
+const TINY: i64 = 8 << 20;
 /// So little is not worth it, bytes.
 const LITTLE: i64 = 3 << 20;
 
@@ -32,11 +35,11 @@ const TABLES: [&str; 9] = [
 const PASSES: usize = 3;
 
 /// Moves the tables one by one into free blocks, while a sixth of a small file is
-/// free.
+/// free; those of a tiny one at least once.
 pub(super) fn small_file(connection: &Connection) -> duckdb::Result<()> {
     connection.execute_batch("CHECKPOINT")?;
-    for _ in 0..PASSES {
-        if !is_loose(connection)? {
+    for pass in 0..PASSES {
+        if !is_loose(connection, pass == 0)? {
             break;
         }
         TABLES.iter().try_for_each(|table| move_table(connection, table))?;
@@ -44,14 +47,15 @@ pub(super) fn small_file(connection: &Connection) -> duckdb::Result<()> {
     connection.execute_batch("DROP TABLE IF EXISTS temp.moved")
 }
 
-fn is_loose(connection: &Connection) -> duckdb::Result<bool> {
+fn is_loose(connection: &Connection, first: bool) -> duckdb::Result<bool> {
     let (size, blocks, free): (i64, i64, i64) = connection.query_row(
         "SELECT block_size * total_blocks, total_blocks, free_blocks
          FROM pragma_database_size() WHERE database_name = current_database()",
         [],
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
-    Ok((LITTLE..=SMALL).contains(&size) && free * 6 > blocks)
+    let has_gaps = free * 6 > blocks || (first && size <= TINY);
+    Ok((LITTLE..=SMALL).contains(&size) && has_gaps)
 }
 
 fn move_table(connection: &Connection, table: &str) -> duckdb::Result<()> {
