@@ -2,6 +2,7 @@
 //! database, no clock: the rules of "stored once" and of the roll-up alone.
 
 mod identities;
+mod parts;
 
 // Seeded like std's, and several times as fast for keys as short as these.
 use foldhash::HashMap;
@@ -12,6 +13,7 @@ use crate::{
     ranges::RangeSet,
 };
 use identities::Identities;
+pub(crate) use parts::{ImportMark, InterfaceKey, InterfacePart, VolumePart};
 
 /// How far an agent's clock may run ahead of ours before its time stamp is
 /// not believed, milliseconds: more than any network's delay and a clock kept
@@ -35,42 +37,6 @@ pub(crate) struct Row {
     /// The agent's clock was impossible: `ended_ms` is the time of arrival.
     pub(crate) clock_corrected: bool,
     pub(crate) sample: Sample,
-}
-
-/// What one commit adds to a five-minute bucket of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct VolumePart {
-    pub(crate) up: u64,
-    pub(crate) down: u64,
-    pub(crate) covered_ms: u64,
-    pub(crate) up_peak: u64,
-    pub(crate) down_peak: u64,
-    pub(crate) samples: u32,
-}
-
-/// What one commit adds to an interface's hour.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InterfacePart {
-    pub(crate) role: Box<str>,
-    pub(crate) counted: bool,
-    pub(crate) up: u64,
-    pub(crate) down: u64,
-}
-
-/// Service, start of the hour, name of the interface.
-pub(crate) type InterfaceKey = (i32, i64, Box<str>);
-
-/// How far an import has come: its first sample, or one of its last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ImportMark {
-    pub(crate) agent_no: i32,
-    pub(crate) service_no: i32,
-    pub(crate) seq: u64,
-    pub(crate) ended_ms: i64,
-    pub(crate) up: u64,
-    pub(crate) down: u64,
-    pub(crate) up_total: Option<u64>,
-    pub(crate) down_total: Option<u64>,
 }
 
 /// What goes into the store in one transaction.
@@ -170,16 +136,6 @@ impl Batcher {
     }
 }
 
-impl ImportMark {
-    /// What the source had counted before its first sample, bytes sent and
-    /// received: volume of which only the sum is known.
-    pub(crate) fn earlier(&self) -> Option<(u64, u64)> {
-        let before = |total: Option<u64>, bytes: u64| total.unwrap_or(bytes).saturating_sub(bytes);
-        let earlier = (before(self.up_total, self.up), before(self.down_total, self.down));
-        (self.seq == 1).then_some(earlier)
-    }
-}
-
 impl Batch {
     /// Keeps an import's first sample and its last of this batch.
     fn mark_import(&mut self, row: &Row) {
@@ -212,11 +168,14 @@ impl Batch {
         let mut last = None;
         for share in shares {
             let part = self.volumes.entry((row.service_no, share.bucket_ms)).or_default();
-            part.up = part.up.saturating_add(share.up);
-            part.down = part.down.saturating_add(share.down);
-            part.covered_ms += share.covered_ms;
-            part.up_peak = part.up_peak.max(up_peak);
-            part.down_peak = part.down_peak.max(down_peak);
+            part.add(&VolumePart {
+                up: share.up,
+                down: share.down,
+                covered_ms: share.covered_ms,
+                up_peak,
+                down_peak,
+                samples: 0,
+            });
             last = Some(share.bucket_ms);
         }
         // Counted where it ends, so that counts of buckets sum to the samples.
@@ -229,17 +188,13 @@ impl Batch {
             if interface.up == 0 && interface.down == 0 {
                 continue;
             }
-            let part = self
-                .interfaces
-                .entry((row.service_no, hour, interface.name.clone()))
-                .or_insert_with(|| InterfacePart {
-                    role: interface.role.clone(),
-                    counted: interface.counted,
-                    up: 0,
-                    down: 0,
-                });
-            part.up = part.up.saturating_add(interface.up);
-            part.down = part.down.saturating_add(interface.down);
+            let key = (row.service_no, hour, interface.name.clone());
+            self.interfaces.entry(key).or_default().add(InterfacePart {
+                role: interface.role.clone(),
+                counted: interface.counted,
+                up: interface.up,
+                down: interface.down,
+            });
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     Config, Live, OpenError, Reader, Registry, Stats,
     batch::Batcher,
     housekeeping::Housekeeper,
+    journal::{Journal, Spreader, spread_all},
     read::KeptMinutes,
     restore::restore,
     store::{Database, explain},
@@ -26,6 +27,7 @@ pub struct Collector {
     config: Config,
     database: Arc<Database>,
     batcher: Batcher,
+    journal: Arc<Journal>,
     registry: Arc<Registry>,
     live: Arc<Live>,
     stats: Arc<Stats>,
@@ -38,6 +40,7 @@ impl Collector {
     pub fn open(config: Config, zone: TimeZone) -> Result<Self, OpenError> {
         let database = Database::open(&config.path)?;
         let failed = |error: duckdb::Error| explain(&config.path, &error);
+        spread_all(&database.lane(), config.keep()).map_err(failed)?;
         let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));
@@ -46,9 +49,10 @@ impl Collector {
             Ok((minutes, restore(connection, &live, minutes)?))
         };
         let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
-        let reader = Reader::new(&database, &registry, zone, minutes);
+        let journal = Arc::default();
+        let reader = Reader::new(&database, &journal, &registry, zone, minutes);
         let stats = Arc::default();
-        Ok(Self { config, database, batcher, registry, live, stats, reader })
+        Ok(Self { config, database, batcher, journal, registry, live, stats, reader })
     }
 
     /// What is going on now.
@@ -75,20 +79,26 @@ impl Collector {
     /// What was delivered before is still stored and settled, unless the store
     /// takes nothing; what is not stored is not settled.
     ///
-    /// The two halves of the writer have a thread each, and so has the housekeeping.
+    /// The two halves of the writer have a thread each, and so have who spreads
+    /// the journal and the housekeeping.
     pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, stop: CancellationToken) {
+        let keep = self.config.keep();
         let notice = Arc::new(Notify::new());
-        let done = CancellationToken::new();
-        let housekeeper =
-            Housekeeper::new(self.database.lane(), self.config.clone(), Arc::clone(&notice));
+        let housekeeper = Housekeeper::new(self.database.lane(), self.config, Arc::clone(&notice));
         let (filled, to_commit) = mpsc::channel(1);
         let (free, freed) = mpsc::channel(1);
+        let spreader = Spreader {
+            lane: self.database.lane(),
+            journal: Arc::clone(&self.journal),
+            keep,
+            spread: notice,
+        };
         let committer = Committer {
             lane: self.database.writing_lane(),
             live: self.live,
             stats: Arc::clone(&self.stats),
-            keep: usize::try_from(self.config.samples_per_service).unwrap_or(usize::MAX),
-            committed: notice,
+            keep,
+            journal: self.journal,
         };
         let writer = Writer {
             lane: self.database.lane(),
@@ -98,14 +108,19 @@ impl Collector {
             filled,
             freed,
         };
-        let until = done.clone();
+        let (writing_over, spreading_over) = (CancellationToken::new(), CancellationToken::new());
+        let until = spreading_over.clone();
         let housekeeping = on_thread("housekeeping", async move || housekeeper.run(until).await);
+        let until = writing_over.clone();
+        let spreading = on_thread("spreader", async move || spreader.run(until).await);
         let told = stop.clone();
         let committing =
             on_thread("committer", async move || committer.run(to_commit, free, told).await);
         on_thread("writer", async move || writer.run(deliveries, stop).await).await;
         committing.await;
-        done.cancel();
+        writing_over.cancel();
+        spreading.await;
+        spreading_over.cancel();
         housekeeping.await;
     }
 }

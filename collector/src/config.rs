@@ -34,3 +34,10 @@ impl Default for Config {
         }
     }
 }
+
+impl Config {
+    /// How many samples of a service are kept as they came.
+    pub(crate) fn keep(&self) -> usize {
+        usize::try_from(self.samples_per_service).unwrap_or(usize::MAX)
+    }
+}

@@ -21,7 +21,7 @@ use sort::Sorter;
 
 use crate::{
     Config,
-    store::{Lane, one_line},
+    store::{Lane, one_line, or_roll_back},
 };
 
 /// How often parts are joined when little comes in.
@@ -147,13 +147,4 @@ fn report(attempted: &str, done: duckdb::Result<()>) {
 /// them has happened.
 fn transact(connection: &Connection, sql: &str) -> duckdb::Result<()> {
     or_roll_back(connection, connection.execute_batch(sql))
-}
-
-fn or_roll_back<T>(connection: &Connection, done: duckdb::Result<T>) -> duckdb::Result<T> {
-    if done.is_err()
-        && let Err(error) = connection.execute_batch("ROLLBACK")
-    {
-        tracing::debug!(%error, "rolling back housekeeping");
-    }
-    done
 }

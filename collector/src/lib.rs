@@ -8,6 +8,7 @@ mod collector;
 mod config;
 mod housekeeping;
 pub mod intake;
+mod journal;
 mod level;
 pub mod live;
 mod ranges;

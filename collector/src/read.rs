@@ -35,6 +35,7 @@ pub use weeks::WeekReport;
 use crate::{
     backup::{Backup, BackupError},
     bucket::HOUR_MS,
+    journal::Journal,
     level::Level,
     live::Volume,
     registry::{Registry, Service},
@@ -63,12 +64,13 @@ fn which(scope: &Scope, services: &[Arc<Service>]) -> Which {
 impl Reader {
     pub(crate) fn new(
         database: &Arc<Database>,
+        journal: &Arc<Journal>,
         registry: &Arc<Registry>,
         zone: TimeZone,
         minutes: KeptMinutes,
     ) -> Self {
         Self {
-            pool: Pool::new(database),
+            pool: Pool::new(database, journal),
             registry: Arc::clone(registry),
             zone,
             minutes,

@@ -2,6 +2,7 @@
 
 mod database;
 mod migrate;
+mod transaction;
 
 use std::{
     fs::DirBuilder,
@@ -10,8 +11,9 @@ use std::{
 
 use duckdb::Connection;
 
-pub(crate) use database::{Database, Lane, is_lost};
+pub(crate) use database::{Database, Lane};
 use migrate::{Migrated, migrate};
+pub(crate) use transaction::{or_roll_back, transaction};
 
 use crate::backup;
 

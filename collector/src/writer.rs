@@ -2,10 +2,8 @@
 //! the [`Committer`], on a thread of its own, commits the batch before. As soon
 //! as that is done the next one is handed over.
 
-mod append;
 mod committer;
 mod filling;
-mod latest;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -30,7 +28,7 @@ const LINGER: Duration = Duration::from_millis(30);
 /// Most deliveries that are taken at once.
 const MANY_DELIVERIES: usize = 2_000;
 /// Pauses between two tries of what the database does not take.
-const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// What the writer's thread owns.
 #[derive(Debug)]

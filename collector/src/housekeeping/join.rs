@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use duckdb::Connection;
 use jiff::Timestamp;
 
-use super::{or_roll_back, transact};
+use super::transact;
 use crate::{
     bucket::{HOUR_MS, bucket_of},
     level::Level,
     ranges::RangeSet,
-    store::instant,
+    store::{instant, transaction},
 };
 
 /// How much of the interfaces' past one hourly round looks at.
@@ -46,9 +46,7 @@ pub(super) fn volumes(connection: &Connection) -> duckdb::Result<()> {
 
 /// Joins neighbouring ranges: one row for an agent that loses nothing.
 pub(super) fn ranges(connection: &Connection) -> duckdb::Result<()> {
-    connection.execute_batch("BEGIN")?;
-    let joined = ranges_inside(connection).and_then(|()| connection.execute_batch("COMMIT"));
-    or_roll_back(connection, joined)
+    transaction(connection, ranges_inside)
 }
 
 fn ranges_inside(connection: &Connection) -> duckdb::Result<()> {

@@ -17,6 +17,7 @@ pub(super) use buckets::{Grouping, Which};
 use super::{Point, Range, ReadError};
 use crate::{
     bucket::{DAY_MS, HOUR_MS, bucket_of},
+    journal::Journal,
     level::Level,
     live::Volume,
     store::{Database, Lane, instant},
@@ -123,22 +124,29 @@ impl BucketRow {
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     path: Arc<Path>,
+    journal: Arc<Journal>,
     idle: Arc<Mutex<Vec<Lane>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Pool {
-    pub(super) fn new(database: &Arc<Database>) -> Self {
+    pub(super) fn new(database: &Arc<Database>, journal: &Arc<Journal>) -> Self {
         let lanes = (0..AT_ONCE).map(|_| database.lane()).collect();
         let permits = Arc::new(Semaphore::new(AT_ONCE));
-        Self { path: database.path().into(), idle: Arc::new(Mutex::new(lanes)), permits }
+        Self {
+            path: database.path().into(),
+            journal: Arc::clone(journal),
+            idle: Arc::new(Mutex::new(lanes)),
+            permits,
+        }
     }
 
-    /// Runs a query where it may block.
+    /// Runs a query where it may block, on all that is acknowledged by now.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
+        self.journal.caught_up().await;
         let stopped = |_| ReadError::Store("it is being closed".to_owned());
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(stopped)?;
         let idle = Arc::clone(&self.idle);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 
 use super::{Credential, Role, Service, ServiceDetails, Session, now};
-use crate::level::Level;
+use crate::{level::Level, store::transaction};
 
 /// Kind of a service whose kind nobody named.
 const DEFAULT_KIND: &str = "server";
@@ -58,10 +58,9 @@ pub(super) fn insert_all(
     connection: &Connection,
     ids: &[&ServiceId],
 ) -> duckdb::Result<Vec<Service>> {
-    connection.execute_batch("BEGIN")?;
-    let inserted = ids.iter().map(|id| insert(connection, id, ServiceDetails::default()));
-    let inserted = inserted.collect();
-    finish(connection, inserted)
+    transaction(connection, |connection| {
+        ids.iter().map(|id| insert(connection, id, ServiceDetails::default())).collect()
+    })
 }
 
 pub(super) fn update(
@@ -70,11 +69,10 @@ pub(super) fn update(
     details: ServiceDetails,
 ) -> duckdb::Result<Service> {
     let service = described(old.number, &old.id, details, old.created_at);
-    connection.execute_batch("BEGIN")?;
-    let replaced = connection
-        .execute("DELETE FROM service WHERE service_no = ?", [service.number])
-        .and_then(|_| write(connection, &service));
-    finish(connection, replaced)?;
+    transaction(connection, |connection| {
+        connection.execute("DELETE FROM service WHERE service_no = ?", [service.number])?;
+        write(connection, &service)
+    })?;
     Ok(service)
 }
 
@@ -134,7 +132,6 @@ const TABLES_OF_A_SERVICE: [&str; 8] = [
 ];
 
 pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()> {
-    connection.execute_batch("BEGIN")?;
     let this = format!("service_no = {number}");
     let levels = Level::ALL.iter().map(|level| level.without(&this));
     let ranges = format!(
@@ -142,19 +139,7 @@ pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()>
     );
     let tables = TABLES_OF_A_SERVICE.iter().map(|t| format!("DELETE FROM {t} WHERE {this};"));
     let all: Vec<String> = levels.chain([ranges]).chain(tables).collect();
-    finish(connection, connection.execute_batch(&all.concat()))
-}
-
-fn finish<T>(connection: &Connection, done: duckdb::Result<T>) -> duckdb::Result<T> {
-    match done {
-        Ok(done) => connection.execute_batch("COMMIT").map(|()| done),
-        Err(error) => {
-            if let Err(error) = connection.execute_batch("ROLLBACK") {
-                tracing::debug!(%error, "rolling back a failed change of the registry");
-            }
-            Err(error)
-        }
-    }
+    transaction(connection, |connection| connection.execute_batch(&all.concat()))
 }
 
 pub(super) fn credentials(connection: &Connection) -> duckdb::Result<Vec<Credential>> {
@@ -200,22 +185,19 @@ pub(super) fn replace_credential(
     until: Timestamp,
 ) -> duckdb::Result<()> {
     let until_ms = until.as_millisecond();
-    connection.execute_batch("BEGIN")?;
-    let replaced = connection
-        .execute(
+    transaction(connection, |connection| {
+        connection.execute(
             "UPDATE credential
              SET expires_at = least(coalesce(expires_at, make_timestamp_ms(?)), make_timestamp_ms(?))
              WHERE role = ? AND name = ?",
             params![until_ms, until_ms, fresh.role.as_str(), fresh.name],
-        )
-        .and_then(|_| {
-            connection.execute(
-                "DELETE FROM credential WHERE expires_at <= make_timestamp_ms(?)",
-                [Timestamp::now().as_millisecond()],
-            )
-        })
-        .and_then(|_| insert_credential(connection, fresh));
-    finish(connection, replaced)
+        )?;
+        connection.execute(
+            "DELETE FROM credential WHERE expires_at <= make_timestamp_ms(?)",
+            [Timestamp::now().as_millisecond()],
+        )?;
+        insert_credential(connection, fresh)
+    })
 }
 
 pub(super) fn remove_credential(
@@ -244,17 +226,16 @@ pub(super) fn set_password(
     hash: &str,
     now: Timestamp,
 ) -> duckdb::Result<()> {
-    connection.execute_batch("BEGIN")?;
-    let set = connection
-        .execute("DELETE FROM account WHERE name = ?", [account])
-        .and_then(|_| connection.execute("DELETE FROM session WHERE account = ?", [account]))
-        .and_then(|_| {
-            connection.execute(
+    transaction(connection, |connection| {
+        connection.execute("DELETE FROM account WHERE name = ?", [account])?;
+        connection.execute("DELETE FROM session WHERE account = ?", [account])?;
+        connection
+            .execute(
                 "INSERT INTO account VALUES (?, ?, make_timestamp_ms(?))",
                 params![account, hash, now.as_millisecond()],
             )
-        });
-    finish(connection, set.map(drop))
+            .map(drop)
+    })
 }
 
 pub(super) fn sessions(connection: &Connection) -> duckdb::Result<Vec<Session>> {
@@ -278,8 +259,8 @@ pub(super) fn replace_sessions<'a>(
     connection: &Connection,
     mut sessions: impl Iterator<Item = &'a Session>,
 ) -> duckdb::Result<()> {
-    connection.execute_batch("BEGIN")?;
-    let replaced = connection.execute("DELETE FROM session", []).and_then(|_| {
+    transaction(connection, |connection| {
+        connection.execute("DELETE FROM session", [])?;
         sessions.try_for_each(|session| {
             connection
                 .execute(
@@ -294,8 +275,7 @@ pub(super) fn replace_sessions<'a>(
                 )
                 .map(drop)
         })
-    });
-    finish(connection, replaced)
+    })
 }
 
 pub(super) fn touch_session(connection: &Connection, session: &Session) -> duckdb::Result<()> {

@@ -175,7 +175,7 @@ impl Drop for Lane {
 }
 
 /// Whether DuckDB answers nothing any more until the database is opened anew.
-pub(crate) fn is_lost(error: &duckdb::Error) -> bool {
+fn is_lost(error: &duckdb::Error) -> bool {
     let text = error.to_string();
     text.contains("database has been invalidated") || text.contains("FATAL Error")
 }

@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::mpsc,
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Filled, RETRY, append, filling::Pending};
+use super::{Filled, RETRY, filling::Pending};
 use crate::{
     batch::Batch,
+    journal::{self, Journal},
     live::Live,
     stats::Stats,
-    store::{Lane, is_lost, one_line},
+    store::{Lane, one_line},
 };
 
 /// What the committer's thread owns.
@@ -25,8 +26,7 @@ pub(crate) struct Committer {
     pub(crate) stats: Arc<Stats>,
     /// How many samples of a service are kept as they came.
     pub(crate) keep: usize,
-    /// Told after each commit, so that housekeeping sees the load.
-    pub(crate) committed: Arc<Notify>,
+    pub(crate) journal: Arc<Journal>,
 }
 
 impl Committer {
@@ -62,22 +62,25 @@ impl Committer {
             self.stats.repeated(batch.repeated);
             return true;
         }
+        let begun = Instant::now();
+        let entry = match journal::encode(batch, self.keep) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.stats.failed(&error.to_string());
+                return false;
+            }
+        };
         let (mut backoff, mut doubt) = (RETRY, false);
         loop {
-            let begun = Instant::now();
-            match self.write(batch, doubt) {
+            match self.write(&entry, &mut doubt).await {
                 Ok(()) => {
-                    let took = begun.elapsed();
-                    if self.stats.committed(batch.rows.len(), batch.repeated, took) {
+                    self.journal.wrote(entry.len());
+                    if self.stats.committed(batch.rows.len(), batch.repeated, begun.elapsed()) {
                         tracing::info!("the database takes samples again");
                     }
-                    self.committed.notify_one();
                     return true;
                 }
-                Err(error) => {
-                    doubt |= is_lost(&error);
-                    self.stats.failed(&one_line(&error));
-                }
+                Err(reason) => self.stats.failed(&reason),
             }
             if timeout(backoff.pause(), stop.cancelled()).await.is_ok() {
                 return false;
@@ -85,13 +88,16 @@ impl Committer {
         }
     }
 
-    /// Commits a batch once. In `doubt` it is looked for first: where DuckDB gave
-    /// up in a commit, it may be there all the same.
-    fn write(&self, batch: &Batch, doubt: bool) -> duckdb::Result<()> {
-        let _rewriting = (!batch.forgotten.is_empty()).then(|| self.lane.rewriting());
-        self.lane.with(|connection| {
-            let there = doubt && append::is_there(connection, batch, self.keep)?;
-            if there { Ok(()) } else { append::commit(connection, batch, self.keep) }
-        })
+    /// Commits an entry once, when the journal has room for it. In `doubt`, after
+    /// an error, it is looked for first: it may be there all the same.
+    async fn write(&self, entry: &[u8], doubt: &mut bool) -> Result<(), String> {
+        self.journal.room().await?;
+        let number = self.journal.next_number();
+        let written = self.lane.with(|connection| {
+            let there = *doubt && journal::holds(connection, number)?;
+            if there { Ok(()) } else { journal::write(connection, number, entry) }
+        });
+        *doubt |= written.is_err();
+        written.map_err(|error| one_line(&error))
     }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context;
 use duckdb::Connection;
-use jiff::Timestamp;
-use komandorr_collector::Config;
+use jiff::{Timestamp, tz::TimeZone};
+use komandorr_collector::{Collector, Config};
 use komandorr_wire::{Outcome, Sample, ServiceId, encode};
 use rand::RngExt;
 
@@ -56,8 +56,11 @@ fn what_was_acknowledged_before_a_kill_is_stored_once_and_commits_are_whole() ->
     Ok(())
 }
 
-/// Opens the database and counts in all tables; how many samples it holds.
+/// Opens the database as the next start does and counts in all tables; how many
+/// samples it holds.
 fn whole(database: &std::path::Path) -> anyhow::Result<u64> {
+    let settings = Config { path: database.to_owned(), ..Config::default() };
+    drop(Collector::open(settings, TimeZone::UTC)?);
     let connection = Connection::open(database)?;
     let one = |sql: &str| -> duckdb::Result<u64> {
         connection.query_row(&format!("SELECT coalesce(({sql}), 0)::UBIGINT"), [], |row| row.get(0))

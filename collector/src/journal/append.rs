@@ -1,4 +1,4 @@
-//! A batch as Arrow columns, appended in one transaction.
+//! Batches as Arrow columns, appended to the tables.
 
 use std::sync::Arc;
 
@@ -13,80 +13,28 @@ use duckdb::{
     },
 };
 
-use super::latest::latest;
-use crate::{
-    batch::{Batch, Row},
-    store::list,
-};
+use super::entry::{Entry, StoredSample};
+use crate::store::list;
 
-/// Writes a batch and commits it; on an error nothing of it is there.
-/// Of the samples as they came only the last `keep` of each service.
-pub(super) fn commit(connection: &Connection, batch: &Batch, keep: usize) -> duckdb::Result<()> {
-    connection.execute_batch("BEGIN")?;
-    let written = append(connection, batch, keep).and_then(|()| connection.execute_batch("COMMIT"));
-    if written.is_err()
-        && let Err(error) = connection.execute_batch("ROLLBACK")
-    {
-        // DuckDB has often rolled back by itself; then there is nothing to do.
-        tracing::debug!(%error, "rolling back a failed commit");
-    }
-    written
-}
-
-/// Whether a batch of which nobody knows is in the database: all of it is, or
-/// nothing.
-pub(super) fn is_there(
-    connection: &Connection,
-    batch: &Batch,
-    keep: usize,
-) -> duckdb::Result<bool> {
-    let stays = |range: &&(i32, u64, u64)| !batch.forgotten.contains(&range.0);
-    if let Some((agent, first, last)) = batch.ranges.iter().find(stays) {
-        // These numbers were new, so nobody else has stored them.
-        return connection.query_row(
-            "SELECT count(*) > 0 FROM stored_range
-             WHERE agent_no = ? AND first_seq <= ? AND last_seq >= ?",
-            duckdb::params![agent, first, last],
-            |row| row.get(0),
-        );
-    }
-    let rows = latest(&batch.rows, keep);
-    let Some(row) = rows.first() else { return Ok(false) };
-    connection.query_row(
-        "SELECT count(*) > 0 FROM sample
-         WHERE service_no = ? AND ended_at = make_timestamp_ms(?)::TIMESTAMP_MS AND interval_ms = ?
-             AND up_bytes = ? AND down_bytes = ?",
-        duckdb::params![
-            row.service_no,
-            row.ended_ms,
-            row.sample.interval_ms,
-            row.sample.up,
-            row.sample.down
-        ],
-        |row| row.get(0),
-    )
-}
-
-fn append(connection: &Connection, batch: &Batch, keep: usize) -> duckdb::Result<()> {
-    if !batch.agents.is_empty() {
+/// Appends to the tables what some batches add to them.
+pub(super) fn append(connection: &Connection, entry: &Entry<'_>) -> duckdb::Result<()> {
+    if !entry.agents.is_empty() {
         let mut appender = connection.appender("agent")?;
-        for (number, identity, service_no) in &batch.agents {
+        for (number, identity, service_no) in entry.agents.iter() {
             appender.append_row(duckdb::params![number, &**identity, service_no])?;
         }
         appender.flush()?;
     }
-    put(connection, "sample", samples(&latest(&batch.rows, keep)))?;
-    put(connection, "recent_volume", volumes(batch))?;
-    put(connection, "stored_range", ranges(batch))?;
-    put(connection, "import_mark", import_marks(batch))?;
-    if !batch.interfaces.is_empty() {
-        put(connection, "interface_volume", interfaces(batch))?;
-    }
-    if batch.forgotten.is_empty() {
+    put(connection, "sample", samples(&entry.samples))?;
+    put(connection, "recent_volume", volumes(entry))?;
+    put(connection, "stored_range", ranges(entry))?;
+    put(connection, "import_mark", import_marks(entry))?;
+    put(connection, "interface_volume", interfaces(entry))?;
+    if entry.forgotten.is_empty() {
         return Ok(());
     }
-    // Last: some may be new in this very batch.
-    let forgotten = list(&batch.forgotten);
+    // Last: some may be new in these very batches.
+    let forgotten = list(&entry.forgotten);
     connection.execute_batch(&format!(
         "DELETE FROM stored_range WHERE agent_no IN ({forgotten});
          DELETE FROM agent WHERE agent_no IN ({forgotten});"
@@ -127,31 +75,28 @@ impl Columns {
     }
 }
 
-fn samples(rows: &[&Row]) -> Columns {
-    let rows = || rows.iter();
-    let samples = || rows().map(|row| &row.sample);
+fn samples(samples: &[StoredSample]) -> Columns {
+    let samples = || samples.iter();
     Columns::default()
-        .with(Int32Array::from_iter_values(rows().map(|row| row.service_no)))
-        .with(rows().map(|row| row.agent_no).collect::<Int32Array>())
-        .with(samples().map(|s| s.agent.as_ref().and_then(|a| a.seq)).collect::<UInt64Array>())
-        .times(rows().map(|row| row.ended_ms))
-        .with(UInt32Array::from_iter_values(
-            samples().map(|s| u32::try_from(s.interval_ms).unwrap_or(u32::MAX)),
-        ))
+        .with(Int32Array::from_iter_values(samples().map(|s| s.service_no)))
+        .with(samples().map(|s| s.agent_no).collect::<Int32Array>())
+        .with(samples().map(|s| s.seq).collect::<UInt64Array>())
+        .times(samples().map(|s| s.ended_ms))
+        .with(UInt32Array::from_iter_values(samples().map(|s| s.interval_ms)))
         .with(UInt64Array::from_iter_values(samples().map(|s| s.up)))
         .with(UInt64Array::from_iter_values(samples().map(|s| s.down)))
         .with(samples().map(|s| s.capacity).collect::<UInt64Array>())
         .with(samples().map(|s| s.cpu_percent).collect::<Float32Array>())
         .with(samples().map(|s| s.memory_percent).collect::<Float32Array>())
         .with(samples().map(|s| Some(s.gap)).collect::<BooleanArray>())
-        .with(rows().map(|row| Some(row.clock_corrected)).collect::<BooleanArray>())
+        .with(samples().map(|s| Some(s.clock_corrected)).collect::<BooleanArray>())
         .with(samples().map(|s| s.up_total).collect::<UInt64Array>())
         .with(samples().map(|s| s.down_total).collect::<UInt64Array>())
 }
 
-fn volumes(batch: &Batch) -> Columns {
-    let keys = || batch.volumes.keys();
-    let parts = || batch.volumes.values();
+fn volumes(entry: &Entry<'_>) -> Columns {
+    let keys = || entry.volumes.keys();
+    let parts = || entry.volumes.values();
     Columns::default()
         .with(Int32Array::from_iter_values(keys().map(|key| key.0)))
         .times(keys().map(|key| key.1))
@@ -163,16 +108,16 @@ fn volumes(batch: &Batch) -> Columns {
         .with(UInt32Array::from_iter_values(parts().map(|part| part.samples)))
 }
 
-fn ranges(batch: &Batch) -> Columns {
-    let ranges = || batch.ranges.iter();
+fn ranges(entry: &Entry<'_>) -> Columns {
+    let ranges = || entry.ranges.iter();
     Columns::default()
         .with(Int32Array::from_iter_values(ranges().map(|range| range.0)))
         .with(UInt64Array::from_iter_values(ranges().map(|range| range.1)))
         .with(UInt64Array::from_iter_values(ranges().map(|range| range.2)))
 }
 
-fn import_marks(batch: &Batch) -> Columns {
-    let marks = || batch.import_marks.iter();
+fn import_marks(entry: &Entry<'_>) -> Columns {
+    let marks = || entry.import_marks.iter();
     Columns::default()
         .with(Int32Array::from_iter_values(marks().map(|mark| mark.agent_no)))
         .with(Int32Array::from_iter_values(marks().map(|mark| mark.service_no)))
@@ -184,9 +129,9 @@ fn import_marks(batch: &Batch) -> Columns {
         .with(marks().map(|mark| mark.down_total).collect::<UInt64Array>())
 }
 
-fn interfaces(batch: &Batch) -> Columns {
-    let keys = || batch.interfaces.keys();
-    let parts = || batch.interfaces.values();
+fn interfaces(entry: &Entry<'_>) -> Columns {
+    let keys = || entry.interfaces.keys();
+    let parts = || entry.interfaces.values();
     Columns::default()
         .with(Int32Array::from_iter_values(keys().map(|key| key.0)))
         .with(StringArray::from_iter_values(keys().map(|key| &key.2)))

@@ -1,0 +1,165 @@
+//! What is acknowledged and not in the tables yet.
+//!
+//! A commit to the tables costs DuckDB a fixed time for each of their columns,
+//! however few rows it has. So a batch is committed as one value of one table,
+//! the journal, and once a second what has gathered there is spread to the
+//! tables, each batch once: it leaves the journal in the transaction that puts
+//! it into the tables. Whoever reads waits until that is done; a process that
+//! was killed does it at its next start.
+
+mod append;
+mod entry;
+mod latest;
+mod spread;
+mod spreader;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use duckdb::Connection;
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+
+use crate::batch::Batch;
+use entry::Entry;
+pub(crate) use spread::spread_all;
+pub(crate) use spreader::Spreader;
+
+/// How long what is acknowledged may wait to be spread when nobody reads.
+const SPREAD_EVERY: Duration = Duration::from_secs(1);
+/// With so many bytes the journal is spread at once.
+const ENOUGH_BYTES: usize = 4 << 20;
+/// With so many bytes nothing more is committed until it is spread.
+const MOST_BYTES: usize = 32 << 20;
+/// Longest time for which a reader waits for what is acknowledged.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How far the journal is written and spread: shared by who writes, who spreads
+/// and who reads.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    state: watch::Sender<State>,
+    /// Somebody does not want to wait until it is time to spread.
+    wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Number of the last batch that is committed.
+    written: u64,
+    /// Number of the last batch that is in the tables.
+    spread: u64,
+    /// Size of those between.
+    bytes: usize,
+    /// Why they cannot be spread, where that is so.
+    failing: Option<String>,
+}
+
+impl Journal {
+    /// The number of the next batch.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.written() + 1
+    }
+
+    /// Waits for room; why there is none, where it does not come.
+    pub(crate) async fn room(&self) -> Result<(), String> {
+        let mut state = self.state.subscribe();
+        let settled = |state: &State| state.bytes < MOST_BYTES || state.failing.is_some();
+        // Who sends lives as long as this does.
+        let Ok(state) = state.wait_for(settled).await else { return Ok(()) };
+        match &state.failing {
+            Some(reason) if state.bytes >= MOST_BYTES => Err(reason.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that the next batch is committed, of so many bytes.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.state.send_modify(|state| {
+            state.written += 1;
+            state.bytes += bytes;
+            if state.bytes >= ENOUGH_BYTES {
+                self.wanted.notify_one();
+            }
+        });
+    }
+
+    /// Waits until all that is acknowledged now is in the tables. Not for long,
+    /// and not where that fails: older answers are better than none.
+    pub(crate) async fn caught_up(&self) {
+        let mut state = self.state.subscribe();
+        let written = {
+            let now = state.borrow();
+            if now.spread >= now.written || now.failing.is_some() {
+                return;
+            }
+            now.written
+        };
+        self.wanted.notify_one();
+        let done = |state: &State| state.spread >= written || state.failing.is_some();
+        if timeout(PATIENCE, state.wait_for(done)).await.is_err() {
+            tracing::debug!("an answer does not wait any longer for the newest samples");
+        }
+    }
+
+    /// The number of the last batch that is committed.
+    fn written(&self) -> u64 {
+        self.state.borrow().written
+    }
+
+    /// The number of the last batch that is in the tables.
+    fn spread(&self) -> u64 {
+        self.state.borrow().spread
+    }
+
+    fn has_spread(&self, last: u64, bytes: usize) {
+        self.state.send_modify(|state| {
+            state.spread = last;
+            state.bytes = if last < state.written { state.bytes.saturating_sub(bytes) } else { 0 };
+            if state.failing.take().is_some() {
+                tracing::info!("what is acknowledged gets into the tables again");
+            }
+        });
+    }
+
+    fn cannot_spread(&self, reason: String) {
+        self.state.send_modify(|state| {
+            if state.failing.is_none() {
+                tracing::warn!(%reason, "what is acknowledged does not get into the tables: it is kept in the journal, and tried again until it does");
+            }
+            state.failing = Some(reason);
+        });
+    }
+
+    /// Waits until there is something to spread and it is time to do so.
+    async fn due(&self) {
+        let mut state = self.state.subscribe();
+        if state.wait_for(|state| state.spread < state.written).await.is_ok() {
+            tokio::select! {
+                () = sleep(SPREAD_EVERY) => {}
+                () = self.wanted.notified() => {}
+            }
+        }
+    }
+}
+
+/// A batch as the journal holds it; of its samples only the last `keep` of each
+/// service.
+pub(crate) fn encode(batch: &Batch, keep: usize) -> Result<Vec<u8>, postcard::Error> {
+    Entry::of(batch, keep).encode()
+}
+
+/// Commits a batch.
+pub(crate) fn write(connection: &Connection, number: u64, entry: &[u8]) -> duckdb::Result<()> {
+    let mut statement = connection.prepare_cached("INSERT INTO journal VALUES (?, ?)")?;
+    statement.execute(duckdb::params![number, entry]).map(drop)
+}
+
+/// Whether a batch of which nobody knows is committed.
+pub(crate) fn holds(connection: &Connection, number: u64) -> duckdb::Result<bool> {
+    connection
+        .query_row("SELECT count(*) > 0 FROM journal WHERE number = ?", [number], |row| row.get(0))
+}

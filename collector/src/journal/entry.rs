@@ -1,0 +1,145 @@
+//! A batch as bytes.
+
+use std::borrow::Cow;
+
+use foldhash::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::latest::keep_latest;
+use crate::batch::{Batch, ImportMark, InterfaceKey, InterfacePart, Row, VolumePart};
+
+/// First byte of an entry. A later form gets another, and this one can still be
+/// read: a new version takes up what a killed older one has left.
+const FORM: u8 = 1;
+
+/// What one or several batches add to the tables.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry<'a> {
+    pub(super) samples: Vec<StoredSample>,
+    pub(super) volumes: Cow<'a, HashMap<(i32, i64), VolumePart>>,
+    pub(super) interfaces: Cow<'a, HashMap<InterfaceKey, InterfacePart>>,
+    /// Agent, first and last number.
+    pub(super) ranges: Cow<'a, [(i32, u64, u64)]>,
+    /// Number, identity, service.
+    pub(super) agents: Cow<'a, [(i32, Box<str>, i32)]>,
+    /// Agents that the store need not know any more.
+    pub(super) forgotten: Cow<'a, [i32]>,
+    pub(super) import_marks: Cow<'a, [ImportMark]>,
+}
+
+/// What is kept of a sample as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct StoredSample {
+    pub(super) service_no: i32,
+    pub(super) agent_no: Option<i32>,
+    pub(super) seq: Option<u64>,
+    pub(super) ended_ms: i64,
+    pub(super) interval_ms: u32,
+    pub(super) up: u64,
+    pub(super) down: u64,
+    pub(super) capacity: Option<u64>,
+    pub(super) cpu_percent: Option<f32>,
+    pub(super) memory_percent: Option<f32>,
+    pub(super) gap: bool,
+    pub(super) clock_corrected: bool,
+    pub(super) up_total: Option<u64>,
+    pub(super) down_total: Option<u64>,
+}
+
+/// An entry that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EntryError {
+    #[error("its form {0} is not known: run the version that wrote it, or a newer one")]
+    Form(u8),
+    #[error("it is empty")]
+    Empty,
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] postcard::Error),
+}
+
+impl StoredSample {
+    fn of(row: &Row) -> Self {
+        let sample = &row.sample;
+        Self {
+            service_no: row.service_no,
+            agent_no: row.agent_no,
+            seq: sample.agent.as_ref().and_then(|agent| agent.seq),
+            ended_ms: row.ended_ms,
+            interval_ms: u32::try_from(sample.interval_ms).unwrap_or(u32::MAX),
+            up: sample.up,
+            down: sample.down,
+            capacity: sample.capacity,
+            cpu_percent: sample.cpu_percent,
+            memory_percent: sample.memory_percent,
+            gap: sample.gap,
+            clock_corrected: row.clock_corrected,
+            up_total: sample.up_total,
+            down_total: sample.down_total,
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn of(batch: &'a Batch, keep: usize) -> Self {
+        let mut samples = batch.rows.iter().map(StoredSample::of).collect();
+        keep_latest(&mut samples, keep);
+        Self {
+            samples,
+            volumes: Cow::Borrowed(&batch.volumes),
+            interfaces: Cow::Borrowed(&batch.interfaces),
+            ranges: Cow::Borrowed(&batch.ranges),
+            agents: Cow::Borrowed(&batch.agents),
+            forgotten: Cow::Borrowed(&batch.forgotten),
+            import_marks: Cow::Borrowed(&batch.import_marks),
+        }
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_extend(self, vec![FORM])
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Entry<'static>, EntryError> {
+        match bytes.split_first() {
+            Some((&FORM, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&form, _)) => Err(EntryError::Form(form)),
+            None => Err(EntryError::Empty),
+        }
+    }
+
+    /// Adds what came later.
+    pub(super) fn add(&mut self, later: Entry<'_>) {
+        self.samples.extend(later.samples);
+        let volumes = self.volumes.to_mut();
+        for (key, part) in later.volumes.iter() {
+            volumes.entry(*key).or_default().add(part);
+        }
+        let interfaces = self.interfaces.to_mut();
+        for (key, part) in later.interfaces.into_owned() {
+            interfaces.entry(key).or_default().add(part);
+        }
+        self.ranges.to_mut().extend_from_slice(&later.ranges);
+        self.agents.to_mut().extend(later.agents.into_owned());
+        self.forgotten.to_mut().extend_from_slice(&later.forgotten);
+        self.import_marks.to_mut().extend_from_slice(&later.import_marks);
+    }
+
+    /// Leaves what is worth writing: of each service the last `keep` samples,
+    /// neighbours together, and of each agent's numbers as few ranges as hold
+    /// exactly them.
+    pub(super) fn condense(&mut self, keep: usize) {
+        keep_latest(&mut self.samples, keep);
+        self.samples.sort_by_key(|sample| (sample.service_no, sample.ended_ms, sample.seq));
+        let ranges = self.ranges.to_mut();
+        ranges.sort_unstable();
+        ranges.dedup_by(|next, held| {
+            let joins = held.0 == next.0 && held.2.checked_add(1) == Some(next.1);
+            if joins {
+                held.2 = next.2;
+            }
+            joins
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
