@@ -76,7 +76,7 @@ impl Default for Config {
             subscriptions_per_client: 1_000,
             unacknowledged_per_client: 1_000,
             unacknowledged_bytes: 32 << 20,
-            inflight_per_subscriber: 100,
+            inflight_per_subscriber: 1_000,
             subscriber_backlog: 4 << 20,
             retained: 100_000,
             wrong_password_delay: Duration::from_millis(200),

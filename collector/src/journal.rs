@@ -1,11 +1,11 @@
 //! What is acknowledged and not in the tables yet.
 //!
 //! A commit to the tables costs DuckDB a fixed time for each of their columns,
-//! however few rows it has. So a batch is committed as one value of one table,
-//! the journal, and once a second what has gathered there is spread to the
-//! tables, each batch once: it leaves the journal in the transaction that puts
-//! it into the tables. Whoever reads waits until that is done; a process that
-//! was killed does it at its next start.
+//! however few rows it has, and under load most samples are written only to be
+//! forgotten. So a batch is committed as one value of one table, the journal, and
+//! every few seconds what has gathered there is spread to the tables, each batch
+//! once: it leaves the journal in the transaction that puts it into the tables.
+//! Whoever reads waits until that is done; after a crash the next start does it.
 
 mod append;
 mod entry;
@@ -29,11 +29,11 @@ pub(crate) use spread::spread_all;
 pub(crate) use spreader::Spreader;
 
 /// How long what is acknowledged may wait to be spread when nobody reads.
-const SPREAD_EVERY: Duration = Duration::from_secs(1);
+const SPREAD_EVERY: Duration = Duration::from_secs(5);
 /// With so many bytes the journal is spread at once.
-const ENOUGH_BYTES: usize = 4 << 20;
+const ENOUGH_BYTES: usize = 16 << 20;
 /// With so many bytes nothing more is committed until it is spread.
-const MOST_BYTES: usize = 32 << 20;
+const MOST_BYTES: usize = 64 << 20;
 /// Longest time for which a reader waits for what is acknowledged.
 const PATIENCE: Duration = Duration::from_secs(2);
 

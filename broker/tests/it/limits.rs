@@ -116,7 +116,8 @@ async fn keep_alive_holds_while_messages_flow_to_a_dead_client() -> Result<()> {
 
 #[tokio::test]
 async fn unacknowledged_messages_hold_back_neither_pongs_nor_pubacks() -> Result<()> {
-    let mut server = start().await?;
+    let config = Config { inflight_per_subscriber: 100, ..Config::default() };
+    let mut server = start_with(config, TRUSTED).await?;
     for level in [4, 5] {
         let mut slow = Raw::connect(server.address, level, "slow").await?;
         slow.subscribe(level, "komandorr/traffic/a", 1).await?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use duckdb::{Connection, types::Type};
 
-use super::{append::append, entry::Entry};
+use super::{append::append, entry::Entry, latest::keep_latest};
 use crate::store::{Lane, transaction};
 
 /// Bytes of the journal that are spread in one transaction: bounds its memory.
@@ -40,15 +40,17 @@ pub(super) fn take(
     let mut statement = connection
         .prepare("SELECT number, entry FROM journal WHERE number <= ? ORDER BY number")?;
     let mut rows = statement.query([until])?;
-    let mut taken = Taken::default();
+    let (mut taken, mut many) = (Taken::default(), MANY_SAMPLES);
     while let Some(row) = rows.next()? {
         let entry = row.get_ref(1)?;
         let bytes = entry.as_blob().map_err(|error| unreadable(Box::new(error)))?;
         taken.together.add(Entry::decode(bytes).map_err(|error| unreadable(Box::new(error)))?);
         taken.last = row.get(0)?;
         taken.bytes += bytes.len();
-        if taken.together.samples.len() >= MANY_SAMPLES {
-            taken.together.condense(keep);
+        if taken.together.samples.len() >= many {
+            keep_latest(&mut taken.together.samples, keep);
+            // Of many services all may be worth keeping: the next look is far off.
+            many = MANY_SAMPLES.max(2 * taken.together.samples.len());
         }
         if taken.bytes >= AT_ONCE {
             break;
