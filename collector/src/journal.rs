@@ -18,6 +18,7 @@ mod tests;
 use std::time::Duration;
 
 use duckdb::Connection;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -31,9 +32,9 @@ pub(crate) use spreader::Spreader;
 /// How long what is acknowledged may wait to be spread when nobody reads.
 const SPREAD_EVERY: Duration = Duration::from_secs(5);
 /// With so many bytes the journal is spread at once.
-const ENOUGH_BYTES: usize = 16 << 20;
+const ENOUGH_BYTES: usize = 4 << 20;
 /// With so many bytes nothing more is committed until it is spread.
-const MOST_BYTES: usize = 64 << 20;
+const MOST_BYTES: usize = 16 << 20;
 /// Longest time for which a reader waits for what is acknowledged.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,6 +45,7 @@ pub(crate) struct Journal {
     state: watch::Sender<State>,
     /// Somebody does not want to wait until it is time to spread.
     wanted: Notify,
+    committing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +64,14 @@ impl Journal {
     /// The number of the next batch.
     pub(crate) fn next_number(&self) -> u64 {
         self.written() + 1
+    }
+
+    /// Held by whoever commits. DuckDB makes a checkpoint at the end of a commit,
+    /// and only where nobody else has begun to write: two that commit without end
+    /// and without regard for each other would make its log grow for ever. Taken
+    /// after the lane: who waits for it may hold one.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.committing.lock()
     }
 
     /// Waits for room; why there is none, where it does not come.

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use duckdb::{Connection, types::Type};
 
-use super::{append::append, entry::Entry, latest::keep_latest};
-use crate::store::{Lane, transaction};
+use super::{Journal, append::append, entry::Entry, latest::keep_latest};
+use crate::store::{Lane, or_roll_back};
 
 /// Bytes of the journal that are spread in one transaction: bounds its memory.
-const AT_ONCE: usize = 16 << 20;
+const AT_ONCE: usize = 8 << 20;
 /// Samples that are gathered before those are left out that need not be kept.
 const MANY_SAMPLES: usize = 50_000;
 
@@ -23,9 +23,9 @@ pub(super) struct Taken {
 
 /// Spreads all that the journal holds, as it was left by a process that was
 /// killed.
-pub(crate) fn spread_all(lane: &Lane, keep: usize) -> duckdb::Result<()> {
+pub(crate) fn spread_all(lane: &Lane, journal: &Journal, keep: usize) -> duckdb::Result<()> {
     while let Some(mut taken) = lane.with(|connection| take(connection, u64::MAX, keep))? {
-        store(lane, &mut taken)?;
+        store(lane, journal, &mut taken)?;
         tracing::debug!(bytes = taken.bytes, "spread what the last run had acknowledged");
     }
     Ok(())
@@ -63,15 +63,22 @@ pub(super) fn take(
 /// Puts batches into the tables and takes them out of the journal. Where an
 /// error leaves in doubt whether that has happened, the next one takes what the
 /// journal holds then.
-pub(super) fn store(lane: &Lane, taken: &mut Taken) -> duckdb::Result<()> {
+pub(super) fn store(lane: &Lane, journal: &Journal, taken: &mut Taken) -> duckdb::Result<()> {
     let _rewriting = (!taken.together.forgotten.is_empty()).then(|| lane.rewriting());
     lane.with(|connection| {
-        transaction(connection, |connection| {
-            leave_out_removed(connection, &mut taken.together)?;
-            append(connection, &taken.together)?;
-            connection.execute("DELETE FROM journal WHERE number <= ?", [taken.last]).map(drop)
-        })
+        connection.execute_batch("BEGIN")?;
+        let stored = move_over(connection, taken).and_then(|()| {
+            let _alone = journal.alone();
+            connection.execute_batch("COMMIT")
+        });
+        or_roll_back(connection, stored)
     })
+}
+
+fn move_over(connection: &Connection, taken: &mut Taken) -> duckdb::Result<()> {
+    leave_out_removed(connection, &mut taken.together)?;
+    append(connection, &taken.together)?;
+    connection.execute("DELETE FROM journal WHERE number <= ?", [taken.last]).map(drop)
 }
 
 /// Leaves out what came for services that were removed meanwhile, and the

@@ -53,7 +53,7 @@ impl Spreader {
             let taken = self.lane.with(|connection| take(connection, until, self.keep));
             let spread = taken.and_then(|taken| match taken {
                 Some(mut taken) => {
-                    store(&self.lane, &mut taken).map(|()| (taken.last, taken.bytes))
+                    store(&self.lane, &self.journal, &mut taken).map(|()| (taken.last, taken.bytes))
                 }
                 None => Ok((until, 0)),
             });

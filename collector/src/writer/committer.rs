@@ -94,6 +94,7 @@ impl Committer {
         self.journal.room().await?;
         let number = self.journal.next_number();
         let written = self.lane.with(|connection| {
+            let _alone = self.journal.alone();
             let there = *doubt && journal::holds(connection, number)?;
             if there { Ok(()) } else { journal::write(connection, number, entry) }
         });
