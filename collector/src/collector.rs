@@ -40,8 +40,7 @@ impl Collector {
     pub fn open(config: Config, zone: TimeZone) -> Result<Self, OpenError> {
         let database = Database::open(&config.path)?;
         let failed = |error: duckdb::Error| explain(&config.path, &error);
-        let journal = Arc::default();
-        spread_all(&database.lane(), &journal, config.keep()).map_err(failed)?;
+        spread_all(&database.lane(), config.keep()).map_err(failed)?;
         let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));
@@ -50,6 +49,7 @@ impl Collector {
             Ok((minutes, restore(connection, &live, minutes)?))
         };
         let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
+        let journal = Arc::default();
         let reader = Reader::new(&database, &journal, &registry, zone, minutes);
         let stats = Arc::default();
         Ok(Self { config, database, batcher, journal, registry, live, stats, reader })
@@ -89,6 +89,7 @@ impl Collector {
         let (free, freed) = mpsc::channel(1);
         let spreader = Spreader {
             lane: self.database.lane(),
+            log: self.database.log(),
             journal: Arc::clone(&self.journal),
             keep,
             spread: notice,

@@ -66,10 +66,9 @@ impl Journal {
         self.written() + 1
     }
 
-    /// Held by whoever commits. DuckDB makes a checkpoint at the end of a commit,
-    /// and only where nobody else has begun to write: two that commit without end
-    /// and without regard for each other would make its log grow for ever. Taken
-    /// after the lane: who waits for it may hold one.
+    /// Held by whoever writes into the journal, and by who makes a checkpoint: what
+    /// the journal holds then would be written into the file, to be gone at the
+    /// next one. Taken before a lane, never while one is in use.
     pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
         self.committing.lock()
     }

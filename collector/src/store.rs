@@ -28,6 +28,10 @@ pub(crate) const STORAGE_VERSION: &str = "v1.4.0";
 /// compress what is in them. Files that exist keep theirs.
 const BLOCK_BYTES: &str = "65536";
 
+/// Size of the log at which DuckDB makes a checkpoint by itself, in whose commit
+/// that may be. The journal makes one long before.
+const LOG_BYTES: &str = "64MiB";
+
 /// Why the database cannot be used. One line: what is wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -122,6 +126,7 @@ fn open(path: &Path) -> Result<Connection, OpenError> {
             "SET autoinstall_known_extensions = false;
              SET autoload_known_extensions = false;
              SET preserve_insertion_order = false;
+             SET checkpoint_threshold = '{LOG_BYTES}';
              SET threads = {};",
             threads()
         ))

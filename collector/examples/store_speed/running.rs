@@ -98,9 +98,12 @@ pub(crate) fn payload(
     last_ms: i64,
 ) -> Vec<u8> {
     let last = numbers.end - 1;
+    // What one agent counts says nothing of what another does.
+    let own = agent.bytes().fold(0_u64, |own, byte| own.wrapping_mul(31) + u64::from(byte));
+    let mixed = |n: u64| (n ^ own.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let one = |n: u64| Sample {
-        up: n.wrapping_mul(2_654_435_761) % 1_000_000,
-        down: n.wrapping_mul(40_503) % 3_000_000,
+        up: (mixed(n) >> 20) % 1_000_000,
+        down: (mixed(n) >> 7) % 3_000_000,
         interval_ms,
         ended_ms: Some(last_ms - i64::try_from((last - n) * interval_ms).unwrap_or_default()),
         agent: Some(AgentSeq { agent: agent.into(), seq: Some(n) }),

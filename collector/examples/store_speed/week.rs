@@ -35,9 +35,13 @@ pub(crate) async fn measure(database: &Path) -> anyhow::Result<()> {
         largest_log = largest_log.max(size(&log));
     }
     println!("{} samples in {:.1?}", SERVICES * WEEK, begun.elapsed());
+    running.stop().await;
+    let ended = size(database);
+    // A copy holds what is kept and nothing else.
+    let running = Running::open(database)?;
     let live = running.reader.backup().await?.length();
     running.stop().await;
     println!("largest file {largest} bytes, largest log {largest_log} bytes");
-    println!("file at the end {} bytes, kept data {live} bytes", size(database));
+    println!("file at the end {ended} bytes, kept data {live} bytes");
     Ok(())
 }

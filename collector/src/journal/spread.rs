@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use duckdb::{Connection, types::Type};
 
-use super::{Journal, append::append, entry::Entry, latest::keep_latest};
-use crate::store::{Lane, or_roll_back};
+use super::{append::append, entry::Entry, latest::keep_latest};
+use crate::store::{Lane, transaction};
 
 /// Bytes of the journal that are spread in one transaction: bounds its memory.
 const AT_ONCE: usize = 8 << 20;
@@ -23,9 +23,9 @@ pub(super) struct Taken {
 
 /// Spreads all that the journal holds, as it was left by a process that was
 /// killed.
-pub(crate) fn spread_all(lane: &Lane, journal: &Journal, keep: usize) -> duckdb::Result<()> {
+pub(crate) fn spread_all(lane: &Lane, keep: usize) -> duckdb::Result<()> {
     while let Some(mut taken) = lane.with(|connection| take(connection, u64::MAX, keep))? {
-        store(lane, journal, &mut taken)?;
+        store(lane, &mut taken)?;
         tracing::debug!(bytes = taken.bytes, "spread what the last run had acknowledged");
     }
     Ok(())
@@ -63,22 +63,15 @@ pub(super) fn take(
 /// Puts batches into the tables and takes them out of the journal. Where an
 /// error leaves in doubt whether that has happened, the next one takes what the
 /// journal holds then.
-pub(super) fn store(lane: &Lane, journal: &Journal, taken: &mut Taken) -> duckdb::Result<()> {
+pub(super) fn store(lane: &Lane, taken: &mut Taken) -> duckdb::Result<()> {
     let _rewriting = (!taken.together.forgotten.is_empty()).then(|| lane.rewriting());
     lane.with(|connection| {
-        connection.execute_batch("BEGIN")?;
-        let stored = move_over(connection, taken).and_then(|()| {
-            let _alone = journal.alone();
-            connection.execute_batch("COMMIT")
-        });
-        or_roll_back(connection, stored)
+        transaction(connection, |connection| {
+            leave_out_removed(connection, &mut taken.together)?;
+            append(connection, &taken.together)?;
+            connection.execute("DELETE FROM journal WHERE number <= ?", [taken.last]).map(drop)
+        })
     })
-}
-
-fn move_over(connection: &Connection, taken: &mut Taken) -> duckdb::Result<()> {
-    leave_out_removed(connection, &mut taken.together)?;
-    append(connection, &taken.together)?;
-    connection.execute("DELETE FROM journal WHERE number <= ?", [taken.last]).map(drop)
 }
 
 /// Leaves out what came for services that were removed meanwhile, and the

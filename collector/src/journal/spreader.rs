@@ -1,7 +1,7 @@
 //! Spreads the journal as it fills, on a thread of its own: whoever commits
 //! does not wait for it.
 
-use std::sync::Arc;
+use std::{fs, path::PathBuf, sync::Arc};
 
 use komandorr_config::Backoff;
 use tokio::{sync::Notify, time::timeout};
@@ -16,10 +16,16 @@ use crate::{
     writer::RETRY,
 };
 
+/// Size of the log of changes that is worth a checkpoint, bytes. Each compresses
+/// what has changed, some 100 ms for so much.
+const LONG_LOG: u64 = 16 << 20;
+
 /// What the spreader's thread owns.
 #[derive(Debug)]
 pub(crate) struct Spreader {
     pub(crate) lane: Lane,
+    /// DuckDB's log of changes.
+    pub(crate) log: PathBuf,
     pub(crate) journal: Arc<Journal>,
     /// How many samples of a service are kept as they came.
     pub(crate) keep: usize,
@@ -46,14 +52,34 @@ impl Spreader {
         drop(timeout(backoff.pause(), done.cancelled()).await);
     }
 
-    /// Spreads what is committed by now. What fails stays in the journal.
+    /// Spreads what is committed by now. What fails stays in the journal. Where a
+    /// checkpoint is due nobody commits until it is made.
     pub(super) fn spread_now(&self) -> bool {
+        let due = fs::metadata(&self.log).is_ok_and(|log| log.len() >= LONG_LOG);
+        let _alone = due.then(|| self.journal.alone());
+        let spread = self.spread_committed();
+        if due && spread {
+            self.checkpoint();
+        }
+        self.spread.notify_one();
+        spread
+    }
+
+    fn checkpoint(&self) {
+        let made = self.lane.with(|connection| connection.execute_batch("CHECKPOINT"));
+        if let Err(error) = made {
+            // Housekeeping writes at this moment: the next time is soon.
+            tracing::debug!(reason = one_line(&error), "no checkpoint");
+        }
+    }
+
+    fn spread_committed(&self) -> bool {
         let until = self.journal.written();
         while self.journal.spread() < until {
             let taken = self.lane.with(|connection| take(connection, until, self.keep));
             let spread = taken.and_then(|taken| match taken {
                 Some(mut taken) => {
-                    store(&self.lane, &self.journal, &mut taken).map(|()| (taken.last, taken.bytes))
+                    store(&self.lane, &mut taken).map(|()| (taken.last, taken.bytes))
                 }
                 None => Ok((until, 0)),
             });
@@ -65,7 +91,6 @@ impl Spreader {
                 }
             }
         }
-        self.spread.notify_one();
         true
     }
 }

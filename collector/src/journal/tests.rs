@@ -28,6 +28,7 @@ impl Desk {
         let journal = Arc::new(Journal::default());
         let spreader = Spreader {
             lane: database.lane(),
+            log: database.log(),
             journal: Arc::clone(&journal),
             keep: 1000,
             spread: Arc::default(),
@@ -97,11 +98,11 @@ fn what_a_killed_process_left_is_spread_by_the_next() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
     desk.write(1, 1, 10)?;
     desk.write(1, 2, 20)?;
-    spread_all(&desk.lane, &desk.journal, 1)?;
+    spread_all(&desk.lane, 1)?;
     assert_eq!(desk.one("SELECT sum(up_bytes) FROM recent_volume")?, 30);
     assert_eq!(desk.one("SELECT count(*) FROM journal")?, 0);
     assert_eq!(desk.one("SELECT count(*) FROM sample")?, 1);
-    spread_all(&desk.lane, &desk.journal, 1)?;
+    spread_all(&desk.lane, 1)?;
     assert_eq!(desk.one("SELECT sum(up_bytes) FROM recent_volume")?, 30);
     Ok(())
 }

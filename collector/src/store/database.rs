@@ -73,6 +73,13 @@ impl Database {
         &self.path
     }
 
+    /// The log of changes beside it.
+    pub(crate) fn log(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".wal");
+        name.into()
+    }
+
     /// A lane of one's own.
     pub(crate) fn lane(self: &Arc<Self>) -> Lane {
         self.lane_with("")

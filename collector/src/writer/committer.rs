@@ -93,8 +93,8 @@ impl Committer {
     async fn write(&self, entry: &[u8], doubt: &mut bool) -> Result<(), String> {
         self.journal.room().await?;
         let number = self.journal.next_number();
+        let _alone = self.journal.alone();
         let written = self.lane.with(|connection| {
-            let _alone = self.journal.alone();
             let there = *doubt && journal::holds(connection, number)?;
             if there { Ok(()) } else { journal::write(connection, number, entry) }
         });
