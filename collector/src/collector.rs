@@ -17,7 +17,7 @@ use crate::{
     journal::{Journal, Spreader, spread_all},
     read::KeptMinutes,
     restore::restore,
-    store::{Database, explain},
+    store::{Database, explain, one_line},
     writer::{Committer, Writer},
 };
 
@@ -40,7 +40,10 @@ impl Collector {
     pub fn open(config: Config, zone: TimeZone) -> Result<Self, OpenError> {
         let database = Database::open(&config.path)?;
         let failed = |error: duckdb::Error| explain(&config.path, &error);
-        spread_all(&database.lane(), config.keep()).map_err(failed)?;
+        spread_all(&database.lane(), config.keep()).map_err(|error| OpenError::Journal {
+            path: config.path.clone(),
+            reason: one_line(&error),
+        })?;
         let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));
@@ -92,6 +95,7 @@ impl Collector {
             log: self.database.log(),
             journal: Arc::clone(&self.journal),
             keep,
+            stats: Arc::clone(&self.stats),
             spread: notice,
         };
         let committer = Committer {

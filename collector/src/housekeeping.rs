@@ -45,7 +45,8 @@ const SORT_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Housekeeper {
     lane: Lane,
     config: Config,
-    committed: Arc<Notify>,
+    /// Told when samples have come into the tables.
+    spread: Arc<Notify>,
     sorter: Sorter,
     /// Samples that the last round left.
     samples: i64,
@@ -54,8 +55,8 @@ pub(crate) struct Housekeeper {
 }
 
 impl Housekeeper {
-    pub(crate) fn new(lane: Lane, config: Config, committed: Arc<Notify>) -> Self {
-        Self { lane, config, committed, sorter: Sorter::default(), samples: 0, past: 0 }
+    pub(crate) fn new(lane: Lane, config: Config, spread: Arc<Notify>) -> Self {
+        Self { lane, config, spread, sorter: Sorter::default(), samples: 0, past: 0 }
     }
 
     /// Runs until `done`, and once more at the end.
@@ -71,7 +72,7 @@ impl Housekeeper {
                 () = done.cancelled() => break,
                 _ = join.tick() => self.tidy(true),
                 () = sleep_until(sort) => sort = Instant::now() + self.sort(),
-                () = self.committed.notified() => {
+                () = self.spread.notified() => {
                     if looked.elapsed() < LOOK_EVERY {
                         continue;
                     }

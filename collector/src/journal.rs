@@ -5,7 +5,8 @@
 //! forgotten. So a batch is committed as one value of one table, the journal, and
 //! every few seconds what has gathered there is spread to the tables, each batch
 //! once: it leaves the journal in the transaction that puts it into the tables.
-//! Whoever reads waits until that is done; after a crash the next start does it.
+//! Whoever reads waits for that, for two seconds at most; after a crash the next
+//! start does it.
 
 mod append;
 mod entry;
@@ -15,7 +16,7 @@ mod spreader;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use duckdb::Connection;
 use parking_lot::{Mutex, MutexGuard};
@@ -54,7 +55,9 @@ struct State {
     written: u64,
     /// Number of the last batch that is in the tables.
     spread: u64,
-    /// Size of those between.
+    /// Number and size of each between.
+    waiting: VecDeque<(u64, usize)>,
+    /// Size of all of these.
     bytes: usize,
     /// Why they cannot be spread, where that is so.
     failing: Option<String>,
@@ -66,9 +69,9 @@ impl Journal {
         self.written() + 1
     }
 
-    /// Held by whoever writes into the journal, and by who makes a checkpoint: what
-    /// the journal holds then would be written into the file, to be gone at the
-    /// next one. Taken before a lane, never while one is in use.
+    /// Held by whoever writes into the journal, and by who spreads it before a
+    /// checkpoint: what it holds then would be written into the file, to be gone at
+    /// the next one. Taken before `Lane::rewriting` and before a lane is used.
     pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
         self.committing.lock()
     }
@@ -90,27 +93,30 @@ impl Journal {
         self.state.send_modify(|state| {
             state.written += 1;
             state.bytes += bytes;
+            state.waiting.push_back((state.written, bytes));
             if state.bytes >= ENOUGH_BYTES {
                 self.wanted.notify_one();
             }
         });
     }
 
-    /// Waits until all that is acknowledged now is in the tables. Not for long,
-    /// and not where that fails: older answers are better than none.
-    pub(crate) async fn caught_up(&self) {
+    /// Waits until all that is acknowledged now is in the tables, and says whether
+    /// it is. Not for long, and not where that fails: for most questions an older
+    /// answer is better than none.
+    pub(crate) async fn caught_up(&self) -> bool {
         let mut state = self.state.subscribe();
         let written = {
             let now = state.borrow();
             if now.spread >= now.written || now.failing.is_some() {
-                return;
+                return now.spread >= now.written;
             }
             now.written
         };
         self.wanted.notify_one();
         let done = |state: &State| state.spread >= written || state.failing.is_some();
-        if timeout(PATIENCE, state.wait_for(done)).await.is_err() {
-            tracing::debug!("an answer does not wait any longer for the newest samples");
+        match timeout(PATIENCE, state.wait_for(done)).await {
+            Ok(Ok(state)) => state.spread >= written,
+            _ => false,
         }
     }
 
@@ -124,29 +130,42 @@ impl Journal {
         self.state.borrow().spread
     }
 
-    fn has_spread(&self, last: u64, bytes: usize) {
+    /// Notes that all batches up to a number are in the tables.
+    fn has_spread(&self, last: u64) {
         self.state.send_modify(|state| {
             state.spread = last;
-            state.bytes = if last < state.written { state.bytes.saturating_sub(bytes) } else { 0 };
+            while let Some((_, bytes)) = state.waiting.pop_front_if(|(number, _)| *number <= last) {
+                state.bytes -= bytes;
+            }
             if state.failing.take().is_some() {
                 tracing::info!("what is acknowledged gets into the tables again");
             }
         });
     }
 
-    fn cannot_spread(&self, reason: String) {
+    /// Notes that those that wait cannot be spread, and logs it the first time.
+    fn cannot_spread(&self, reason: &str) {
         self.state.send_modify(|state| {
             if state.failing.is_none() {
                 tracing::warn!(%reason, "what is acknowledged does not get into the tables: it is kept in the journal, and tried again until it does");
             }
-            state.failing = Some(reason);
+            state.failing = Some(reason.to_owned());
         });
     }
 
-    /// Waits until there is something to spread and it is time to do so.
+    /// Notes that nobody spreads any more.
+    fn abandon(&self) {
+        self.state.send_modify(|state| {
+            state.failing.get_or_insert_with(|| "nobody spreads the journal".to_owned());
+        });
+    }
+
+    /// Waits until there is something to spread and it is time to do so; what has
+    /// failed is tried at once, after whatever pause its caller makes.
     async fn due(&self) {
         let mut state = self.state.subscribe();
-        if state.wait_for(|state| state.spread < state.written).await.is_ok() {
+        let behind = state.wait_for(|state| state.spread < state.written).await;
+        if behind.is_ok_and(|state| state.failing.is_none()) {
             tokio::select! {
                 () = sleep(SPREAD_EVERY) => {}
                 () = self.wanted.notified() => {}

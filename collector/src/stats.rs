@@ -28,6 +28,8 @@ pub struct Stats {
     refused: [AtomicU64; DecodeError::REASONS.len()],
     refusals: Mutex<VecDeque<Refusal>>,
     failing: Mutex<Option<Failure>>,
+    /// What is stored does not get where questions look for it.
+    behind: Mutex<Option<Failure>>,
 }
 
 /// A payload that was refused.
@@ -73,6 +75,8 @@ pub struct Snapshot {
     pub refusals: Vec<Refusal>,
     /// Why nothing can be stored, where that is so.
     pub failing: Option<Failure>,
+    /// Why answers about history are old, where that is so.
+    pub behind: Option<Failure>,
 }
 
 impl Stats {
@@ -122,9 +126,26 @@ impl Stats {
         *failing = Some(Failure { since, reason: reason.to_owned() });
     }
 
+    /// Notes that what is acknowledged stays in the journal.
+    pub(crate) fn cannot_spread(&self, reason: &str) {
+        let mut behind = self.behind.lock();
+        let since = behind.as_ref().map_or_else(Timestamp::now, |failure| failure.since);
+        *behind = Some(Failure { since, reason: reason.to_owned() });
+    }
+
+    /// Notes that it has left the journal.
+    pub(crate) fn has_spread(&self) {
+        *self.behind.lock() = None;
+    }
+
     /// Why nothing can be stored, where that is so.
     pub fn failure(&self) -> Option<Failure> {
         self.failing.lock().clone()
+    }
+
+    /// Why answers about history are old, where that is so.
+    pub fn behind(&self) -> Option<Failure> {
+        self.behind.lock().clone()
     }
 
     /// All figures at this moment.
@@ -143,6 +164,7 @@ impl Stats {
                 .collect(),
             refusals: self.refusals.lock().iter().cloned().collect(),
             failing: self.failure(),
+            behind: self.behind(),
         }
     }
 }

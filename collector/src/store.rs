@@ -28,8 +28,8 @@ pub(crate) const STORAGE_VERSION: &str = "v1.4.0";
 /// compress what is in them. Files that exist keep theirs.
 const BLOCK_BYTES: &str = "65536";
 
-/// Size of the log at which DuckDB makes a checkpoint by itself, in whose commit
-/// that may be. The journal makes one long before.
+/// Size of the log at which DuckDB makes a checkpoint by itself, in whosever commit
+/// that is. Where samples come, who spreads the journal makes one long before.
 const LOG_BYTES: &str = "64MiB";
 
 /// Why the database cannot be used. One line: what is wrong, and what to do.
@@ -96,6 +96,18 @@ pub enum OpenError {
         found: i64,
         /// The newest that this program knows.
         known: i64,
+    },
+    /// What the last run had acknowledged does not get from the journal into the
+    /// tables.
+    #[error(
+        "cannot take up what the last run had acknowledged into {}: {reason}; if the disk is full make room, then start again",
+        path.display()
+    )]
+    Journal {
+        /// The database file.
+        path: PathBuf,
+        /// DuckDB's own words.
+        reason: String,
     },
     /// Anything else that DuckDB says.
     #[error("cannot open the database {}: {reason}", path.display())]

@@ -29,7 +29,9 @@ pub(crate) async fn measure(database: &Path) -> anyhow::Result<()> {
             let id = ServiceId::new(&format!("host-{service}"))?;
             // Their clocks do not tick together.
             let last_ms = begin_ms + ago(first + ARRAY) + i64::try_from(service * 5)?;
-            let payload = payload(id.as_str(), first..first + ARRAY, INTERVAL_MS, last_ms);
+            // Nor did they begin to count together.
+            let number = first + service * 977;
+            let payload = payload(id.as_str(), number..number + ARRAY, INTERVAL_MS, last_ms);
             answers.push(running.send(&id, vec![payload]).await?);
         }
         for answer in answers {

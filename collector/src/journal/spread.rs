@@ -12,13 +12,13 @@ const AT_ONCE: usize = 8 << 20;
 /// Samples that are gathered before those are left out that need not be kept.
 const MANY_SAMPLES: usize = 50_000;
 
-/// Batches that were taken from the journal, and of how many bytes.
+/// Batches that were taken from the journal.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     together: Entry<'static>,
     /// Number of the last of them.
     pub(super) last: u64,
-    pub(super) bytes: usize,
+    bytes: usize,
 }
 
 /// Spreads all that the journal holds, as it was left by a process that was

@@ -12,6 +12,7 @@ use super::{
     spread::{store, take},
 };
 use crate::{
+    stats::Stats,
     store::{Lane, one_line},
     writer::RETRY,
 };
@@ -29,8 +30,16 @@ pub(crate) struct Spreader {
     pub(crate) journal: Arc<Journal>,
     /// How many samples of a service are kept as they came.
     pub(crate) keep: usize,
+    pub(crate) stats: Arc<Stats>,
     /// Told after each time, so that housekeeping sees the load.
     pub(crate) spread: Arc<Notify>,
+}
+
+impl Drop for Spreader {
+    /// Whoever waits for it learns that it is gone, whatever has ended it.
+    fn drop(&mut self) {
+        self.journal.abandon();
+    }
 }
 
 impl Spreader {
@@ -78,15 +87,18 @@ impl Spreader {
         while self.journal.spread() < until {
             let taken = self.lane.with(|connection| take(connection, until, self.keep));
             let spread = taken.and_then(|taken| match taken {
-                Some(mut taken) => {
-                    store(&self.lane, &mut taken).map(|()| (taken.last, taken.bytes))
-                }
-                None => Ok((until, 0)),
+                Some(mut taken) => store(&self.lane, &mut taken).map(|()| taken.last),
+                None => Ok(until),
             });
             match spread {
-                Ok((last, bytes)) => self.journal.has_spread(last, bytes),
+                Ok(last) => {
+                    self.journal.has_spread(last);
+                    self.stats.has_spread();
+                }
                 Err(error) => {
-                    self.journal.cannot_spread(one_line(&error));
+                    let reason = one_line(&error);
+                    self.journal.cannot_spread(&reason);
+                    self.stats.cannot_spread(&reason);
                     return false;
                 }
             }

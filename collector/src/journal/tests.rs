@@ -31,6 +31,7 @@ impl Desk {
             log: database.log(),
             journal: Arc::clone(&journal),
             keep: 1000,
+            stats: Arc::default(),
             spread: Arc::default(),
         };
         let lane = database.lane();
@@ -147,15 +148,21 @@ async fn where_spreading_fails_nothing_is_lost_and_room_runs_out() -> anyhow::Re
     assert_eq!(desk.one("SELECT count(*) FROM sample")?, 0);
     assert_eq!(desk.one("SELECT count(*) FROM journal")?, 1);
     // Readers get the older answer at once, and small batches go on.
-    desk.journal.caught_up().await;
+    assert!(!desk.journal.caught_up().await);
+    assert!(desk.spreader.stats.behind().is_some());
     assert_eq!(desk.journal.room().await, Ok(()));
     desk.write(1, 2, 20)?;
     desk.journal.state.send_modify(|state| state.bytes += MOST_BYTES);
+    // It is tried again without further delay.
+    timeout(SPREAD_EVERY / 2, desk.journal.due()).await?;
     let reason = desk.journal.room().await.err().unwrap_or_default();
     assert!(reason.contains("recent_volume"), "{reason}");
     desk.run("ALTER TABLE elsewhere RENAME TO recent_volume")?;
     assert!(desk.spreader.spread_now());
     assert_eq!(desk.holds()?, (0, 30));
+    assert!(desk.spreader.stats.behind().is_none());
+    desk.journal.state.send_modify(|state| state.bytes -= MOST_BYTES);
+    assert_eq!(desk.journal.state.borrow().bytes, 0);
     assert_eq!(desk.journal.room().await, Ok(()));
     Ok(())
 }
@@ -163,7 +170,7 @@ async fn where_spreading_fails_nothing_is_lost_and_room_runs_out() -> anyhow::Re
 #[tokio::test]
 async fn whoever_reads_waits_for_what_is_acknowledged() -> anyhow::Result<()> {
     let mut desk = Desk::new()?;
-    desk.journal.caught_up().await;
+    assert!(desk.journal.caught_up().await);
     desk.write(1, 1, 10)?;
     let (journal, spreader) = (Arc::clone(&desk.journal), &desk.spreader);
     let spreading = async {
@@ -172,8 +179,21 @@ async fn whoever_reads_waits_for_what_is_acknowledged() -> anyhow::Result<()> {
         assert!(spreader.spread_now());
         anyhow::Ok(())
     };
-    let ((), spread) = tokio::join!(journal.caught_up(), spreading);
+    let (caught_up, spread) = tokio::join!(journal.caught_up(), spreading);
     spread?;
+    assert!(caught_up);
     assert_eq!(desk.holds()?, (0, 10));
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_spreader_that_is_gone_is_told() -> anyhow::Result<()> {
+    let mut desk = Desk::new()?;
+    desk.write(1, 1, 10)?;
+    let Desk { journal, spreader, .. } = desk;
+    journal.state.send_modify(|state| state.bytes += MOST_BYTES);
+    drop(spreader);
+    assert!(!journal.caught_up().await);
+    assert!(journal.room().await.is_err());
     Ok(())
 }

@@ -19,13 +19,14 @@ pub struct ImportProgress {
 }
 
 impl Reader {
-    /// The last sample of an import; `None` where nothing of it is stored.
+    /// The last sample of an import; `None` where nothing of it is stored. What is
+    /// sent next is numbered after it, so an older one would not do.
     pub async fn import_progress(
         &self,
         identity: &str,
     ) -> Result<Option<ImportProgress>, ReadError> {
         let identity = identity.to_owned();
-        let last = self.pool.run(move |connection| {
+        let last = self.pool.run_on_all(move |connection| {
             let sql = include_str!("../sql/import_progress.sql");
             let last = connection.query_row(sql, [identity], |row| {
                 Ok(ImportProgress {

@@ -141,7 +141,21 @@ impl Pool {
         }
     }
 
-    /// Runs a query where it may block, on all that is acknowledged by now.
+    /// Runs a query that must not miss anything that is acknowledged.
+    pub(super) async fn run_on_all<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        if !self.journal.caught_up().await {
+            return Err(ReadError::Store(
+                "the newest samples are not in its tables yet".to_owned(),
+            ));
+        }
+        self.run(query).await
+    }
+
+    /// Runs a query where it may block; on all that is acknowledged by now, unless
+    /// that takes too long.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,

@@ -62,7 +62,6 @@ impl Committer {
             self.stats.repeated(batch.repeated);
             return true;
         }
-        let begun = Instant::now();
         let entry = match journal::encode(batch, self.keep) {
             Ok(entry) => entry,
             Err(error) => {
@@ -72,9 +71,10 @@ impl Committer {
         };
         let (mut backoff, mut doubt) = (RETRY, false);
         loop {
-            match self.write(&entry, &mut doubt).await {
+            let room = self.journal.room().await;
+            let begun = Instant::now();
+            match room.and_then(|()| self.write(&entry, &mut doubt)) {
                 Ok(()) => {
-                    self.journal.wrote(entry.len());
                     if self.stats.committed(batch.rows.len(), batch.repeated, begun.elapsed()) {
                         tracing::info!("the database takes samples again");
                     }
@@ -88,10 +88,9 @@ impl Committer {
         }
     }
 
-    /// Commits an entry once, when the journal has room for it. In `doubt`, after
-    /// an error, it is looked for first: it may be there all the same.
-    async fn write(&self, entry: &[u8], doubt: &mut bool) -> Result<(), String> {
-        self.journal.room().await?;
+    /// Commits an entry once. In `doubt`, after an error, it is looked for first: it
+    /// may be there all the same.
+    fn write(&self, entry: &[u8], doubt: &mut bool) -> Result<(), String> {
         let number = self.journal.next_number();
         let _alone = self.journal.alone();
         let written = self.lane.with(|connection| {
@@ -99,6 +98,8 @@ impl Committer {
             if there { Ok(()) } else { journal::write(connection, number, entry) }
         });
         *doubt |= written.is_err();
-        written.map_err(|error| one_line(&error))
+        written.map_err(|error| one_line(&error))?;
+        self.journal.wrote(entry.len());
+        Ok(())
     }
 }

@@ -34,6 +34,8 @@ struct StatusPage {
     shell: Shell,
     parts: Vec<Part>,
     failing: Option<(String, String)>,
+    /// Since when history is old, and why.
+    behind: Option<(String, String)>,
     figures: Vec<Figure>,
     reasons: Vec<(&'static str, u64)>,
     refusals: Vec<Row>,
@@ -90,6 +92,7 @@ pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMa
         shell,
         parts: (site.app.ready)().parts,
         failing: stats.failing.as_ref().map(told),
+        behind: stats.behind.as_ref().map(told),
         figures: figures(&site, &stats, now),
         reasons: stats.refused.iter().copied().filter(|(_, count)| *count > 0).collect(),
         refusals: stats.refusals.iter().map(|refusal| row(&site, refusal, now)).collect(),
