@@ -93,9 +93,11 @@ pub struct Count {
 }
 
 impl Tally {
-    /// What the store remembers: the least total that may have been reported.
+    /// What the store remembers: the least total that may have been reported. A
+    /// step's middle is a rounded number of bytes, hence the one byte more: with the
+    /// same total again an agent has not begun anew.
     pub fn restored(counted: u64) -> Self {
-        Self { reported: float(counted.saturating_sub(HALF_STEP)) / GIB, counted }
+        Self { reported: float(counted.saturating_sub(HALF_STEP + 1)) / GIB, counted }
     }
 
     /// Begins with a reported total, GiB.

@@ -73,6 +73,17 @@ proptest! {
         }
     }
 
+    /// Whatever a total stands for: one that comes again after a restart is no new
+    /// begin, also where all of its step was counted.
+    #[test]
+    fn the_same_total_after_a_restart_is_no_new_begin(steps in 0_u64..20_000_000) {
+        let total = float(steps) / STEPS_PER_GIB;
+        let before = Some(Tally { reported: total, counted: Step::of(total).high });
+        let after = before.map(|tally| Tally::restored(tally.counted));
+        let (through, again) = [before, after].map(|tally| count(tally, 1e4, total, usual(2_000))).into();
+        prop_assert_eq!((through.gap, through.last), (again.gap, again.last));
+    }
+
     /// Steady traffic looks steady: small steps of the total make no peaks.
     #[test]
     fn steady_traffic_is_shown_steady(speed in 20_000_u64..200_000_000, jitter in 0_u64..80) {
