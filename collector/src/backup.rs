@@ -135,7 +135,7 @@ pub(crate) fn remove_unfinished(database: &Path) {
 }
 
 /// A path with something after its name.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -189,12 +189,8 @@ impl Batch {
                 continue;
             }
             let key = (row.service_no, hour, interface.name.clone());
-            self.interfaces.entry(key).or_default().add(InterfacePart {
-                role: interface.role.clone(),
-                counted: interface.counted,
-                up: interface.up,
-                down: interface.down,
-            });
+            let part = self.interfaces.entry(key).or_default();
+            part.add(&interface.role, interface.counted, interface.up, interface.down);
         }
     }
 }

@@ -115,7 +115,8 @@ impl<'a> Entry<'a> {
         }
         let interfaces = self.interfaces.to_mut();
         for (key, part) in later.interfaces.into_owned() {
-            interfaces.entry(key).or_default().add(part);
+            let held = interfaces.entry(key).or_default();
+            held.add(&part.role, part.counted, part.up, part.down);
         }
         self.ranges.to_mut().extend_from_slice(&later.ranges);
         self.agents.to_mut().extend(later.agents.into_owned());

@@ -3,8 +3,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use komandorr_config::Backoff;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -50,15 +49,11 @@ impl Spreader {
             if self.spread_now() {
                 backoff = RETRY;
             } else {
-                self.pause(&mut backoff, &done).await;
+                // At the end it is tried once more at once.
+                done.run_until_cancelled(sleep(backoff.pause())).await;
             }
         }
         self.spread_now();
-    }
-
-    async fn pause(&self, backoff: &mut Backoff, done: &CancellationToken) {
-        // At the end it is tried once more at once.
-        drop(timeout(backoff.pause(), done.cancelled()).await);
     }
 
     /// Spreads what is committed by now. What fails stays in the journal. Where a

@@ -12,6 +12,7 @@ use duckdb::Connection;
 use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard};
 
 use super::{OpenError, one_line, open};
+use crate::backup::beside;
 
 /// Longest time for which a use waits until the others have given a lost
 /// database back, so that it can be opened again.
@@ -75,9 +76,7 @@ impl Database {
 
     /// The log of changes beside it.
     pub(crate) fn log(&self) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".wal");
-        name.into()
+        beside(&self.path, ".wal")
     }
 
     /// A lane of one's own.
