@@ -83,11 +83,11 @@ impl Housekeeper {
             if forgotten.is_none_or(|at: Instant| at.elapsed() >= FORGET_EVERY) {
                 forgotten = Some(Instant::now());
                 self.forget();
-                self.compact();
+                self.compact(false);
             }
         }
         self.tidy(true);
-        self.compact();
+        self.compact(true);
     }
 
     fn forget(&mut self) {
@@ -99,9 +99,9 @@ impl Housekeeper {
         self.past += 1;
     }
 
-    fn compact(&self) {
+    fn compact(&self, alone: bool) {
         let _rewriting = self.lane.rewriting();
-        if let Err(error) = self.lane.with(compact::small_file) {
+        if let Err(error) = self.lane.with(|connection| compact::small_file(connection, alone)) {
             // Somebody writes at this moment; it has time.
             tracing::debug!(reason = one_line(&error), "making the file smaller");
         }
