@@ -37,7 +37,7 @@ const RARELY_CHANGED: [&str; 2] = ["service", "agent"];
 
 /// Passes over the tables: the first leaves gaps where the tables before lay, and
 /// one that is not tight then is rare.
-const PASSES: usize = 4;
+const PASSES: usize = 12;
 
 /// Moves the tables one by one into free blocks, while a sixth of a small file is
 /// free; those of a tiny one at least once. `alone`: nobody else writes any more.
