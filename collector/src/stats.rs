@@ -148,6 +148,12 @@ impl Stats {
         self.behind.lock().clone()
     }
 
+    /// What keeps the store from its work, where something does: it takes nothing, or
+    /// what it has taken cannot be asked for.
+    pub fn problem(&self) -> Option<String> {
+        self.failure().or_else(|| self.behind()).map(|failure| failure.reason)
+    }
+
     /// All figures at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

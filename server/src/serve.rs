@@ -235,7 +235,7 @@ fn readiness(
             parts: vec![
                 part("broker", source.problem()),
                 part("collector", stopping),
-                part("store", stats.failure().map(|failure| failure.reason)),
+                part("store", stats.problem()),
             ],
         }
     })
