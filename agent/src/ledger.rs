@@ -19,10 +19,13 @@ const KEEP_VANISHED: usize = 256;
 /// Longest interval that a sample may state; what is longer is stated as this.
 const MAX_INTERVAL_MS: u64 = komandorr_wire::MAX_INTERVAL_MS;
 
+/// Stands for whatever index an interface has; the system counts from 1.
+const ANY_INDEX: u32 = 0;
+
 /// What is remembered of one interface.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Account {
-    /// The system's number for it in the boot of the ledger.
+    /// The system's number for it in the boot of the ledger; 0 before that showed it.
     pub index: u32,
     /// The raw counters up to which everything is credited.
     pub last: Pair,
@@ -188,7 +191,7 @@ impl Ledger {
         let mut bytes = Pair::default();
         let mut doubt = None;
         match before {
-            Some(known) if same_boot && known.index == reading.index => {
+            Some(known) if same_boot && [reading.index, ANY_INDEX].contains(&known.index) => {
                 let advanced = advance::advance(known, now, advance::limit(terms.speed, ms));
                 (bytes, doubt) = (advanced.bytes, advanced.doubt);
                 (account.last, account.held) = (advanced.last, advanced.held);
@@ -234,6 +237,8 @@ impl Ledger {
             if !same_boot {
                 // Should it come later in this boot, it will have begun at zero.
                 (account.last, account.held) = (Pair::default(), None);
+                // Indices are given anew with each boot.
+                account.index = ANY_INDEX;
             }
             if account != **before {
                 step.changes.push(((*name).clone(), account));

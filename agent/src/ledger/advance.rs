@@ -102,9 +102,10 @@ pub(super) fn advance(account: &Account, now: Pair, limit: u64) -> Advanced {
         return Advanced { bytes: zero, last, held: Some(zero), doubt };
     }
     if let Some(moved) = now.minus(last) {
-        // After confirmed zeros a counter that has grown past its old reading
-        // began anew, if the link can have carried that much since.
-        let anew = held == Some(zero) && now.within(limit);
+        // After confirmed zeros a counter that has grown well past its old reading
+        // began anew, if the link can have carried that much since. One that is near
+        // to it goes on: drivers show zeros while a link is down.
+        let anew = held == Some(zero) && now.within(limit) && !grew_a_little(last, moved);
         return settle(if anew { now } else { moved }, now, limit);
     }
     if let Some(moved) = wrapped(account, now, limit) {
@@ -128,6 +129,11 @@ pub(super) fn advance(account: &Account, now: Pair, limit: u64) -> Advanced {
 fn stepped_back(last: Pair, now: Pair) -> bool {
     let near = |last: u64, now: u64| now >= last || now > last - last / 16;
     near(last.up, now.up) && near(last.down, now.down)
+}
+
+/// Whether the counters only grew a little, by at most a sixteenth.
+fn grew_a_little(last: Pair, moved: Pair) -> bool {
+    moved.up <= last.up / 16 && moved.down <= last.down / 16
 }
 
 /// Credits, and doubts what is too much.
