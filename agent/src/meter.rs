@@ -153,7 +153,10 @@ impl Meter {
         if !same {
             self.list_all = true;
         }
-        if !same || clock::boot_ms().saturating_sub(self.looked_ms) > LOOK_AGAIN_MS {
+        // Before the network is up there may be no route yet by which to choose.
+        let nothing = !self.known.values().any(|known| known.terms.counted);
+        let long_ago = clock::boot_ms().saturating_sub(self.looked_ms) > LOOK_AGAIN_MS;
+        if !same || nothing || long_ago {
             self.look()?;
             readings = self.source.read()?;
             self.seen = readings.iter().map(|r| (r.name.clone(), r.index)).collect();

@@ -21,7 +21,7 @@ use crate::{
     notify::Notify,
     sender::Sender,
     source::Source,
-    spool::{Run, Spool},
+    spool::{Newest, Run, Spool},
     trouble_log::TroubleLog,
     uplink::{Access, Event, Uplink},
 };
@@ -149,12 +149,18 @@ impl Agent {
             );
         }
         if self.hasty {
-            self.sender.stored(appended.newest, &mut self.spool)?;
+            self.publish(appended.newest)?;
             self.sync().await
         } else {
             self.sync().await?;
-            self.sender.stored(appended.newest, &mut self.spool).map_err(Into::into)
+            self.publish(appended.newest)
         }
+    }
+
+    /// Sends a stored sample, and what waits as far as there is room.
+    fn publish(&mut self, newest: Option<Newest>) -> anyhow::Result<()> {
+        let sent = self.sender.stored(newest, &mut self.spool);
+        sent.context("cannot read what waits back from the spool")
     }
 
     /// Syncs the disk when that is due, off this thread: it may take long.

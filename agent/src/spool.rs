@@ -274,7 +274,9 @@ impl Spool {
 
 /// A file that stays behind is read again at the next start, which is harmless.
 fn remove(segment: &Segment) {
-    if let Err(error) = fs::remove_file(&segment.path) {
+    if let Err(error) = fs::remove_file(&segment.path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         tracing::warn!(path = %segment.path.display(), %error, "cannot remove a spool segment");
     }
 }

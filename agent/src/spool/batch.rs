@@ -65,17 +65,31 @@ impl Spool {
                 continue;
             }
             let wanted = |number| self.waiting.contains(number) && !under_way.contains(number);
-            match gathered.from(&segment, cursor, wanted)? {
-                Reading::Full => break,
-                Reading::End => {}
-                Reading::Broken => self.give_up(&segment, under_way, &gathered),
+            match gathered.from(&segment, cursor, wanted) {
+                Ok(Reading::Full) => break,
+                Ok(Reading::End) => {}
+                Ok(Reading::Broken) => {
+                    self.give_up(&segment, under_way, &gathered, "it is damaged")
+                }
+                // The others still wait behind it.
+                Err(error) if is_for_good(&error) => {
+                    cursor.offset = segment.len;
+                    self.give_up(&segment, under_way, &gathered, &error.to_string());
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(gathered.finish())
     }
 
     /// What cannot be read any more cannot be sent.
-    fn give_up(&mut self, segment: &Segment, under_way: &Ranges, gathered: &Gathered) {
+    fn give_up(
+        &mut self,
+        segment: &Segment,
+        under_way: &Ranges,
+        gathered: &Gathered,
+        reason: &str,
+    ) {
         let kept =
             Ranges::from_pairs(under_way.pairs().iter().chain(gathered.numbers.pairs()).copied());
         let mut lost = 0;
@@ -84,8 +98,16 @@ impl Spool {
             lost += unreadable.map(|n| self.waiting.remove(n, n)).sum::<u64>();
         }
         self.dropped += lost;
-        tracing::error!(path = %segment.path.display(), samples = lost, "the spool cannot be read back; samples are lost");
+        tracing::error!(path = %segment.path.display(), samples = lost, reason, "the spool cannot be read back; samples are lost");
     }
+}
+
+/// Whether a file will not be read later either: it is gone or cut, or the disk has
+/// lost a part of it (EIO).
+fn is_for_good(error: &io::Error) -> bool {
+    const DISK_ERROR: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        || error.raw_os_error() == Some(DISK_ERROR)
 }
 
 enum Reading {

@@ -171,6 +171,32 @@ fn damage_in_an_old_segment_costs_only_what_it_held() {
 }
 
 #[test]
+fn a_segment_that_is_gone_holds_up_nothing_behind_it() {
+    let dir = tempdir().unwrap();
+    let mut spool =
+        open_with(dir.path(), Limits { bytes: 16 * SEGMENT_LEAST, ..Limits::default() }, RUN);
+    while spool.older.len() < 3 {
+        add(&mut spool);
+    }
+    let all = waiting(&mut spool, 1000).len() as u64;
+    for (gone, cut) in [(0, false), (1, true)] {
+        let path = &spool.older[gone].path;
+        if cut {
+            fs::OpenOptions::new().write(true).open(path).unwrap().set_len(100).unwrap();
+        } else {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let newest = add(&mut spool).newest.unwrap().number;
+    let left = seqs(&waiting(&mut spool, 1000));
+    assert_eq!(left.last().copied(), Some(newest));
+    assert_eq!(left.len() as u64 + spool.dropped(), all + 1);
+    assert!(spool.dropped() > 0);
+    spool.acknowledge(&[(0, newest)]);
+    assert!(waiting(&mut spool, 1000).is_empty());
+}
+
+#[test]
 fn a_full_spool_drops_the_oldest_and_counts_them() {
     let dir = tempdir().unwrap();
     let limits = Limits { bytes: 64 << 10, ..Limits::default() };
