@@ -34,8 +34,11 @@ impl Spans {
         let month = local.first_of_month().and_then(|first| first.start_of_day());
         // It fails only at the far ends of the calendar.
         let (Ok(day), Ok(month)) = (day, month) else { return Self::default() };
+        // A day may begin at one o'clock, where the hour before it is left out; the
+        // next one does not.
         let after = |start: &ZonedDateTime, span: jiff::Span| {
-            start.checked_add(span).map_or(i64::MAX, |next| next.timestamp().as_millisecond())
+            let next = start.checked_add(span).and_then(|next| next.start_of_day());
+            next.map_or(i64::MAX, |next| next.timestamp().as_millisecond())
         };
         Self {
             day_ms: day.timestamp().as_millisecond(),
@@ -128,6 +131,26 @@ mod tests {
         assert_eq!(hours("2026-03-29T12:00:00Z"), (23, 31 * 24 - 1));
         assert_eq!(hours("2026-10-25T12:00:00Z"), (25, 31 * 24 + 1));
         assert_eq!(hours("2026-11-23T12:00:00Z"), (24, 30 * 24));
+    }
+
+    #[test]
+    fn a_day_without_midnight_ends_at_the_next_one() {
+        let zone = TimeZone::get("Africa/Cairo").unwrap();
+        let of = |text: &str| Spans::around(text.parse().unwrap(), &zone);
+        let (short, next) = (of("2026-04-24T12:00:00+03:00"), of("2026-04-25T12:00:00+03:00"));
+        assert_eq!(short.next_day_ms - short.day_ms, 23 * 3_600_000);
+        assert_eq!(short.next_day_ms, next.day_ms);
+        let periods = Periods::new(zone);
+        let noon = periods.at("2026-04-24T12:00:00+03:00".parse().unwrap());
+        let mut today = Running::default();
+        let part = VolumePart { up: 5, down: 7, ..VolumePart::default() };
+        today.add(noon.day(), noon.day_ms, &part);
+        // The first hour of the next day is of that day.
+        let after = periods.at("2026-04-25T00:30:00+03:00".parse().unwrap());
+        assert_eq!(today.at(after.day_ms), Volume::default());
+        today.add(after.day(), after.day_ms, &part);
+        let later = periods.at("2026-04-25T01:30:00+03:00".parse().unwrap());
+        assert_eq!(today.at(later.day_ms), Volume { up_bytes: 5, down_bytes: 7 });
     }
 
     #[test]
