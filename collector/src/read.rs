@@ -159,21 +159,24 @@ impl Reader {
         now: Timestamp,
     ) -> Result<Vec<WeekReport>, ReadError> {
         let periods = weeks::last(weeks, now, &self.zone);
-        let ranges: Vec<_> = periods.iter().map(|&(from, to)| Range { from, to }).collect();
-        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
-            return Ok(Vec::new());
-        };
         let services = self.services(scope)?;
-        let whole = Range { from: first.from, to: last.to };
-        let level = self.level(whole);
-        // Weeks begin where five minutes do, but not where hours do everywhere.
-        let whole = whole.widened(level.length_ms());
-        let (which, grouping) = (which(scope, &services), Grouping::of(&services));
-        let rows = self.pool.buckets(which, whole, level, grouping).await?;
+        // Each week by the finest that is kept of it, however many are asked for.
+        let by_hours = periods.partition_point(|&(from, _)| !self.minutes.since(from));
+        let (older, newer) = periods.split_at(by_hours);
         let mut reports: Vec<WeekReport> = Vec::with_capacity(periods.len());
-        for ((_, rows), range) in fold::cut(&rows, &periods).zip(ranges) {
-            let summary = Summary::of(rows, range, services.len(), now);
-            reports.push(WeekReport::of(range, summary, reports.last(), now, &self.zone));
+        for (periods, level) in [(older, Level::Hour), (newer, Level::FiveMinutes)] {
+            let (Some(&(from, _)), Some(&(_, to))) = (periods.first(), periods.last()) else {
+                continue;
+            };
+            // Weeks begin where five minutes do, but not where hours do everywhere.
+            let whole = Range { from, to }.widened(level.length_ms());
+            let (which, grouping) = (which(scope, &services), Grouping::of(&services));
+            let rows = self.pool.buckets(which, whole, level, grouping).await?;
+            for ((_, rows), &(from, to)) in fold::cut(&rows, periods).zip(periods) {
+                let range = Range { from, to };
+                let summary = Summary::of(rows, range, services.len(), now);
+                reports.push(WeekReport::of(range, summary, reports.last(), now, &self.zone));
+            }
         }
         Ok(reports)
     }

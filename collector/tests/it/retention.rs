@@ -94,6 +94,26 @@ async fn volumes_go_when_their_time_is_over() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_week_is_the_same_however_many_are_asked_for() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let day = std::time::Duration::from_hours(24);
+    let settings = Config { keep_five_minutes: 16 * day, ..config(folder.path()) };
+    let running = Running::start(settings, "UTC")?;
+    // Five days of five minutes that differ within each hour.
+    running.store("web-1", &up_to_now("a", 1440, 300)).await?;
+    let (scope, now) = (Scope::One(ServiceId::new("web-1")?), Timestamp::now());
+    let two = running.reader.weekly(&scope, 2, now).await?;
+    let (busy, quiet) = (two.iter().filter(|w| w.summary.up_bytes > 0).count(), two.len());
+    assert!(busy > 0 && quiet == 2, "{two:?}");
+    // Most of these weeks are kept by the hour only.
+    let many = running.reader.weekly(&scope, 30, now).await?;
+    assert_eq!(many.len(), 30);
+    assert_eq!(many[28].summary, two[0].summary);
+    assert_eq!(many[29], two[1]);
+    running.stop().await
+}
+
+#[tokio::test]
 async fn a_bucket_with_more_samples_than_are_counted_keeps_nothing_from_being_joined()
 -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
