@@ -301,13 +301,32 @@ impl Registry {
         let _rewriting = self.connection.rewriting();
         let connection = self.connection.lock()?;
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
-        persist::remove(&connection, old.number)?;
+        let removed = persist::remove(&connection, old.number);
+        // Whoever changes it waits until it is gone here as well.
+        let _alone = match removed {
+            Ok(()) => Some(connection),
+            Err(error) => {
+                drop(connection);
+                self.must_be_gone(old.number, error)?;
+                None
+            }
+        };
         self.removed.lock().insert(id.clone(), Timestamp::now().as_millisecond());
         self.services.write().remove(id);
         self.drop_credentials(|known| known.service_no == Some(old.number));
         self.tell(Revoked::Service(id));
         self.changed();
         Ok(())
+    }
+
+    /// Lets an error of a removal pass where the service is gone all the same: a
+    /// commit may be durable though DuckDB reports an error, such as of the
+    /// checkpoint that it makes then.
+    fn must_be_gone(&self, number: i32, error: duckdb::Error) -> Result<(), RegistryError> {
+        match self.connection.with(|connection| persist::holds(connection, number)) {
+            Ok(false) => Ok(()),
+            _ => Err(error.into()),
+        }
     }
 
     fn changed(&self) {

@@ -142,6 +142,12 @@ pub(super) fn remove(connection: &Connection, number: i32) -> duckdb::Result<()>
     transaction(connection, |connection| connection.execute_batch(&all.concat()))
 }
 
+/// Whether a service is there.
+pub(super) fn holds(connection: &Connection, number: i32) -> duckdb::Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM service WHERE service_no = ?";
+    connection.query_row(sql, [number], |row| row.get(0))
+}
+
 pub(super) fn credentials(connection: &Connection) -> duckdb::Result<Vec<Credential>> {
     let mut statement = connection.prepare(
         "SELECT name, role, service_no, hash, epoch_ms(created_at), epoch_ms(expires_at)
