@@ -52,9 +52,9 @@ impl Collector {
             Ok((minutes, restore(connection, &live, minutes)?))
         };
         let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
-        let journal = Arc::default();
+        let journal: Arc<Journal> = Arc::default();
         let reader = Reader::new(&database, &journal, &registry, zone, minutes);
-        let stats = Arc::default();
+        let stats = Arc::new(Stats::new(Arc::clone(&journal)));
         Ok(Self { config, database, batcher, journal, registry, live, stats, reader })
     }
 
@@ -95,7 +95,6 @@ impl Collector {
             log: self.database.log(),
             journal: Arc::clone(&self.journal),
             keep,
-            stats: Arc::clone(&self.stats),
             spread: notice,
         };
         let committer = Committer {

@@ -25,7 +25,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::batch::Batch;
+use crate::{batch::Batch, stats::Failure};
 use entry::Entry;
 pub(crate) use spread::spread_all;
 pub(crate) use spreader::Spreader;
@@ -60,7 +60,7 @@ struct State {
     /// Size of all of these.
     bytes: usize,
     /// Why they cannot be spread, where that is so.
-    failing: Option<String>,
+    failing: Option<Failure>,
 }
 
 impl Journal {
@@ -83,7 +83,7 @@ impl Journal {
         // Who sends lives as long as this does.
         let Ok(state) = state.wait_for(settled).await else { return Ok(()) };
         match &state.failing {
-            Some(reason) if state.bytes >= MOST_BYTES => Err(reason.clone()),
+            Some(failure) if state.bytes >= MOST_BYTES => Err(failure.reason.clone()),
             _ => Ok(()),
         }
     }
@@ -149,15 +149,20 @@ impl Journal {
             if state.failing.is_none() {
                 tracing::warn!(%reason, "what is acknowledged does not get into the tables: it is kept in the journal, and tried again until it does");
             }
-            state.failing = Some(reason.to_owned());
+            Failure::goes_on(&mut state.failing, reason);
         });
     }
 
     /// Notes that nobody spreads any more.
     fn abandon(&self) {
         self.state.send_modify(|state| {
-            state.failing.get_or_insert_with(|| "nobody spreads the journal".to_owned());
+            Failure::goes_on(&mut state.failing, "nobody spreads the journal");
         });
+    }
+
+    /// Why what is acknowledged does not get into the tables, where that is so.
+    pub(crate) fn behind(&self) -> Option<Failure> {
+        self.state.borrow().failing.clone()
     }
 
     /// Waits until there is something to spread and it is time to do so; what has

@@ -2,13 +2,18 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use jiff::Timestamp;
 use komandorr_wire::{DecodeError, Message};
 use parking_lot::Mutex;
+
+use crate::journal::Journal;
 
 /// How many refused payloads are kept for the status page.
 const KEPT_REFUSALS: usize = 50;
@@ -28,8 +33,7 @@ pub struct Stats {
     refused: [AtomicU64; DecodeError::REASONS.len()],
     refusals: Mutex<VecDeque<Refusal>>,
     failing: Mutex<Option<Failure>>,
-    /// What is stored does not get where questions look for it.
-    behind: Mutex<Option<Failure>>,
+    journal: Arc<Journal>,
 }
 
 /// A payload that was refused.
@@ -47,7 +51,7 @@ pub struct Refusal {
     pub first_bytes: Vec<u8>,
 }
 
-/// The store does not take commits.
+/// The store does not take commits, or does not get them into its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Since when.
@@ -79,7 +83,20 @@ pub struct Snapshot {
     pub behind: Option<Failure>,
 }
 
+impl Failure {
+    /// Notes a failure, which may have begun before.
+    pub(crate) fn goes_on(failing: &mut Option<Self>, reason: &str) {
+        let since = failing.as_ref().map_or_else(Timestamp::now, |failure| failure.since);
+        *failing = Some(Self { since, reason: reason.to_owned() });
+    }
+}
+
 impl Stats {
+    /// Figures of a collector with this journal.
+    pub(crate) fn new(journal: Arc<Journal>) -> Self {
+        Self { journal, ..Self::default() }
+    }
+
     /// Counts a commit; `true` when the store took none before it.
     pub(crate) fn committed(&self, samples: usize, repeated: u64, took: Duration) -> bool {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -122,20 +139,7 @@ impl Stats {
         if failing.is_none() {
             tracing::error!(%reason, "the database does not take samples: acknowledgements wait, and it is tried again until it does");
         }
-        let since = failing.as_ref().map_or_else(Timestamp::now, |failure| failure.since);
-        *failing = Some(Failure { since, reason: reason.to_owned() });
-    }
-
-    /// Notes that what is acknowledged stays in the journal.
-    pub(crate) fn cannot_spread(&self, reason: &str) {
-        let mut behind = self.behind.lock();
-        let since = behind.as_ref().map_or_else(Timestamp::now, |failure| failure.since);
-        *behind = Some(Failure { since, reason: reason.to_owned() });
-    }
-
-    /// Notes that it has left the journal.
-    pub(crate) fn has_spread(&self) {
-        *self.behind.lock() = None;
+        Failure::goes_on(&mut failing, reason);
     }
 
     /// Why nothing can be stored, where that is so.
@@ -145,7 +149,7 @@ impl Stats {
 
     /// Why answers about history are old, where that is so.
     pub fn behind(&self) -> Option<Failure> {
-        self.behind.lock().clone()
+        self.journal.behind()
     }
 
     /// What keeps the store from its work, where something does: it takes nothing, or

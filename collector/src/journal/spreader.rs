@@ -11,7 +11,6 @@ use super::{
     spread::{store, take},
 };
 use crate::{
-    stats::Stats,
     store::{Lane, one_line},
     writer::RETRY,
 };
@@ -29,7 +28,6 @@ pub(crate) struct Spreader {
     pub(crate) journal: Arc<Journal>,
     /// How many samples of a service are kept as they came.
     pub(crate) keep: usize,
-    pub(crate) stats: Arc<Stats>,
     /// Told after each time, so that housekeeping sees the load.
     pub(crate) spread: Arc<Notify>,
 }
@@ -86,14 +84,9 @@ impl Spreader {
                 None => Ok(until),
             });
             match spread {
-                Ok(last) => {
-                    self.journal.has_spread(last);
-                    self.stats.has_spread();
-                }
+                Ok(last) => self.journal.has_spread(last),
                 Err(error) => {
-                    let reason = one_line(&error);
-                    self.journal.cannot_spread(&reason);
-                    self.stats.cannot_spread(&reason);
+                    self.journal.cannot_spread(&one_line(&error));
                     return false;
                 }
             }

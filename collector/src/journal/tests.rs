@@ -7,6 +7,7 @@ use komandorr_wire::{AgentSeq, Sample};
 use super::*;
 use crate::{
     batch::Batcher,
+    stats::Stats,
     store::{Database, Lane},
 };
 
@@ -31,7 +32,6 @@ impl Desk {
             log: database.log(),
             journal: Arc::clone(&journal),
             keep: 1000,
-            stats: Arc::default(),
             spread: Arc::default(),
         };
         let lane = database.lane();
@@ -149,8 +149,8 @@ async fn where_spreading_fails_nothing_is_lost_and_room_runs_out() -> anyhow::Re
     assert_eq!(desk.one("SELECT count(*) FROM journal")?, 1);
     // Readers get the older answer at once, and small batches go on.
     assert!(!desk.journal.caught_up().await);
-    assert!(desk.spreader.stats.behind().is_some());
-    let problem = desk.spreader.stats.problem().unwrap_or_default();
+    let stats = Stats::new(Arc::clone(&desk.journal));
+    let problem = stats.problem().unwrap_or_default();
     assert!(problem.contains("recent_volume"), "{problem}");
     assert_eq!(desk.journal.room().await, Ok(()));
     desk.write(1, 2, 20)?;
@@ -162,7 +162,7 @@ async fn where_spreading_fails_nothing_is_lost_and_room_runs_out() -> anyhow::Re
     desk.run("ALTER TABLE elsewhere RENAME TO recent_volume")?;
     assert!(desk.spreader.spread_now());
     assert_eq!(desk.holds()?, (0, 30));
-    assert!(desk.spreader.stats.problem().is_none());
+    assert_eq!(stats.problem(), None);
     desk.journal.state.send_modify(|state| state.bytes -= MOST_BYTES);
     assert_eq!(desk.journal.state.borrow().bytes, 0);
     assert_eq!(desk.journal.room().await, Ok(()));
