@@ -8,6 +8,8 @@ use crate::error::Failure;
 const LONGEST_NAME: usize = 64;
 /// Shortest and longest password, in characters.
 const PASSWORD: std::ops::RangeInclusive<usize> = 8..=1000;
+/// Longest password in bytes: a character of UTF-8 has up to four.
+pub(super) const LONGEST_PASSWORD_BYTES: usize = 4 * *PASSWORD.end();
 
 /// A name that fits into Basic, MQTT and a path alike.
 pub(crate) fn credential_name(name: &str) -> Result<String, Failure> {
@@ -53,6 +55,9 @@ mod tests {
     #[test]
     fn passwords_are_counted_in_characters_and_never_shown() {
         assert!(new_password("ääääääää").is_ok());
+        // What is taken can be shown at the next login.
+        let longest = "𐍈".repeat(1000);
+        assert!(new_password(&longest).is_ok() && longest.len() <= LONGEST_PASSWORD_BYTES);
         let error = new_password("hunter2").unwrap_err().message;
         assert!(error.contains("8 to 1000") && !error.contains("hunter2"), "{error}");
     }

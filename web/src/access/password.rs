@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::Visitor;
+use super::names::LONGEST_PASSWORD_BYTES;
 use crate::{App, error::Failure, site::Shared};
 
 /// What the first wrong password costs its address; each further one twice as much.
@@ -25,8 +26,6 @@ const FIRST_DELAY: Duration = Duration::from_millis(200);
 const LONGEST_TURN: Duration = Duration::from_secs(2);
 /// How long an attempt may wait for others', which come from elsewhere.
 const LONGEST_QUEUE: Duration = Duration::from_secs(5);
-/// Longest password that is looked at, in bytes.
-const LONGEST: usize = 1024;
 
 /// Where a password is shown. Each slows down by itself: a program with a
 /// stale password must not keep people on the same address from logging in.
@@ -74,7 +73,7 @@ pub(crate) async fn is_admin(
     };
     let address = Address::from(peer);
     wait_for_turn(slow_down, address).await?;
-    let plausible = name == ADMIN && password.len() <= LONGEST;
+    let plausible = name == ADMIN && password.len() <= LONGEST_PASSWORD_BYTES;
     let right = plausible && check(site, password).await?;
     if !right {
         slow_down.wrong(address, Instant::now());

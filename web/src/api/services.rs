@@ -7,6 +7,7 @@ mod named;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
+use jiff::Timestamp;
 use komandorr_collector::registry::{Service, ServiceDetails};
 use komandorr_wire::ServiceId;
 
@@ -15,7 +16,7 @@ use crate::{
     access::Visitor,
     error::{ErrorAnswer, Failure},
     params::{GraceParams, PageParams, Params},
-    site::Shared,
+    site::{Shared, Site},
 };
 use change::Change;
 use item::{Item, NewToken, Registered};
@@ -104,7 +105,7 @@ pub(crate) async fn change(
     Given(body): Given<Change>,
 ) -> Result<Json<Item>, Failure> {
     body.check_for(&service)?;
-    let details = body.details(Some(&service));
+    let details = without_echo(&site, body, &service).details(Some(&service));
     update(&site, &service, details).await
 }
 
@@ -121,7 +122,13 @@ pub(crate) async fn replace(
     Given(body): Given<Change>,
 ) -> Result<Json<Item>, Failure> {
     body.check_for(&service)?;
-    update(&site, &service, body.details(None)).await
+    let details = without_echo(&site, body, &service).details(None);
+    update(&site, &service, details).await
+}
+
+fn without_echo(site: &Site, body: Change, service: &Service) -> Change {
+    let current = site.app.live.one(&service.id, Timestamp::now());
+    body.without_echo(service, current.and_then(|now| now.capacity_bytes_per_second))
 }
 
 async fn update(

@@ -188,6 +188,36 @@ async fn health_readiness_and_metrics_answer() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_service_that_is_sent_back_as_it_came_goes_on_by_what_its_agent_reports() -> Result<()> {
+    let stage = Stage::open().await?;
+    let reported = Some(125_000_000);
+    let with = |capacity| komandorr_wire::Sample { capacity, ..sample(1000, 0, 5) };
+    stage.publish("web-1", &[with(reported)]).await?;
+    let (_, mut service) = get(&stage, "/api/services/web-1").await?;
+    assert_eq!(service["capacity_bytes_per_second"], json!(reported));
+    service["name"] = "Web 1".into();
+    let client = reqwest::Client::new();
+    let send = async |method: reqwest::Method, body: &Value| -> Result<Option<u64>> {
+        let url = stage.url("/api/services/web-1");
+        client.request(method, url).json(body).send().await?.error_for_status()?;
+        let service = stage.registry.get("web-1").context("the service")?;
+        assert_eq!(service.name, "Web 1");
+        Ok(service.capacity_bytes_per_second)
+    };
+    assert_eq!(send(reqwest::Method::PUT, &service).await?, None);
+    assert_eq!(send(reqwest::Method::PATCH, &service).await?, None);
+    // Said by itself, it is meant.
+    let meant = json!({"capacity_bytes_per_second": 125_000_000});
+    assert_eq!(send(reqwest::Method::PATCH, &meant).await?, reported);
+    // And stays, whatever the agent reports then.
+    stage.publish("web-1", &[with(Some(1_250_000_000))]).await?;
+    let (_, service) = get(&stage, "/api/services/web-1").await?;
+    assert_eq!(send(reqwest::Method::PUT, &service).await?, reported);
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn hourly_and_weekly_answer_as_the_contract_says() -> Result<()> {
     let stage = Stage::open().await?;
     stage.publish("web-1", &[sample(1_000_000, 0, 60)]).await?;

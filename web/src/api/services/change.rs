@@ -121,6 +121,16 @@ impl Change {
         }
     }
 
+    /// Without a capacity that only repeats what the agent reports, `shown` in the
+    /// last answer. One that is sent back as it came, which its id tells, settles none.
+    pub(super) fn without_echo(mut self, service: &Service, shown: Option<u64>) -> Self {
+        let unsettled = service.capacity_bytes_per_second.is_none();
+        if self.id.is_some() && unsettled && self.capacity_bytes_per_second == Some(shown) {
+            self.capacity_bytes_per_second = None;
+        }
+        self
+    }
+
     /// Over what is there; `None`: over nothing.
     pub(super) fn details(self, old: Option<&Service>) -> ServiceDetails {
         let old = old.map(details_of).unwrap_or_default();
