@@ -65,8 +65,17 @@ fn dismiss(broker: &Broker, credential: &Credential) {
 /// What feeds the collector, started.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    Embedded { broker: Broker, address: SocketAddr, tls: Option<SocketAddr> },
-    Other { intake: Intake, herald: Herald },
+    Embedded {
+        broker: Broker,
+        address: SocketAddr,
+        /// Whether who reaches that address needs no credential.
+        trusted: bool,
+        tls: Option<SocketAddr>,
+    },
+    Other {
+        intake: Intake,
+        herald: Herald,
+    },
 }
 
 impl Source {
@@ -133,7 +142,8 @@ impl Source {
                 Ok(())
             }));
         }
-        Ok(Self::Embedded { broker, address, tls: tls_address })
+        let trusted = tcp_door.trusted;
+        Ok(Self::Embedded { broker, address, trusted, tls: tls_address })
     }
 
     /// Host and port of the broker.
@@ -146,9 +156,9 @@ impl Source {
 
     /// Where agents reach the broker.
     pub(crate) fn agent_doors(&self) -> AgentDoors {
-        let (address, tls) = match self {
+        let (address, open, tls) = match self {
             Self::Other { intake, .. } => return AgentDoors::Other(intake.url().to_string()),
-            Self::Embedded { address, tls, .. } => (*address, *tls),
+            Self::Embedded { address, trusted, tls, .. } => (*address, *trusted, *tls),
         };
         let url = |address: SocketAddr| format!("mqtt://{address}");
         let ip = address.ip();
@@ -159,7 +169,8 @@ impl Source {
         };
         let network = (!ip.is_unspecified() && !ip.is_loopback()).then(|| url(address));
         let tls_port = tls.filter(|tls| !tls.ip().is_loopback()).map(|tls| tls.port());
-        AgentDoors::Own { here: url(here), network, tls_port }
+        let port = ip.is_unspecified().then(|| address.port());
+        AgentDoors::Own { here: url(here), open, network, port, tls_port }
     }
 
     /// The broker's door on the site's port, where the broker is ours.

@@ -13,8 +13,12 @@ pub enum AgentDoors {
     Own {
         /// For agents on this machine, such as `mqtt://127.0.0.1:1883`.
         here: String,
+        /// Whether these need no token.
+        open: bool,
         /// Of a listener on an address of the network; `None`: there is none.
         network: Option<String>,
+        /// Port of a listener without TLS on all addresses.
+        port: Option<u16>,
         /// Port of a listener with TLS that the network reaches.
         tls_port: Option<u16>,
     },
@@ -36,9 +40,21 @@ impl AgentDoors {
         }
     }
 
+    /// The address for agents on other machines, where the visitor's own is this
+    /// one's; `NAME` stands for the server's name.
+    pub(crate) fn elsewhere(&self, peer: Peer) -> Option<String> {
+        match self {
+            Self::Own { .. } if !peer.local => None,
+            Self::Own { tls_port: Some(port), .. } => Some(format!("mqtts://NAME:{port}")),
+            Self::Own { network: Some(url), .. } => Some(url.clone()),
+            Self::Own { port: Some(port), .. } => Some(format!("mqtt://NAME:{port}")),
+            _ => None,
+        }
+    }
+
     /// Whether an agent needs no token there, as this machine is trusted.
     pub(crate) fn is_open_to(&self, peer: Peer) -> bool {
-        peer.local && !self.is_other()
+        peer.local && matches!(self, Self::Own { open: true, .. })
     }
 
     /// Whether another program decides who may publish.
@@ -77,7 +93,8 @@ mod tests {
 
     fn own(network: Option<&str>, tls_port: Option<u16>) -> AgentDoors {
         let network = network.map(str::to_owned);
-        AgentDoors::Own { here: "mqtt://127.0.0.1:1883".into(), network, tls_port }
+        let here = "mqtt://127.0.0.1:1883".into();
+        AgentDoors::Own { here, open: true, network, port: None, tls_port }
     }
 
     #[test]
@@ -95,5 +112,25 @@ mod tests {
         assert_eq!(other.url(here, &site), "mqtt://mosquitto:1883");
         assert!(own(None, None).is_open_to(here) && !own(None, None).is_open_to(away));
         assert!(!other.is_open_to(here));
+    }
+
+    #[test]
+    fn whoever_sits_at_the_server_learns_where_other_machines_reach_it() {
+        let (here, away) = (peer(true), peer(false));
+        assert_eq!(own(None, None).elsewhere(here), None);
+        let told = |doors: AgentDoors| doors.elsewhere(here).unwrap_or_default();
+        assert_eq!(told(own(None, Some(8883))), "mqtts://NAME:8883");
+        assert_eq!(told(own(Some("mqtt://10.0.0.1:1883"), None)), "mqtt://10.0.0.1:1883");
+        // On all addresses it is not trusted, so that even agents here need a token.
+        let everywhere = AgentDoors::Own {
+            here: "mqtt://127.0.0.1:1883".into(),
+            open: false,
+            network: None,
+            port: Some(1883),
+            tls_port: None,
+        };
+        assert!(!everywhere.is_open_to(here));
+        assert_eq!(everywhere.elsewhere(away), None);
+        assert_eq!(told(everywhere), "mqtt://NAME:1883");
     }
 }

@@ -136,6 +136,8 @@ impl Stage {
             tls: None,
             figures: Arc::new(Vec::new),
             agent_doors: AgentDoors::Own {
+                open: true,
+                port: None,
                 here: "mqtt://127.0.0.1:1883".into(),
                 network: None,
                 tls_port: None,

@@ -11,6 +11,8 @@ pub(crate) struct Commands {
     pub(crate) token: String,
     /// The token has to be made known to another program.
     pub(crate) other_broker: bool,
+    /// The address for other machines, where that of the commands is this one's.
+    pub(crate) elsewhere: Option<String>,
     pub(crate) ways: Vec<Way>,
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn commands(
     Commands {
         token: token.to_owned(),
         other_broker: site.app.agent_doors.is_other(),
+        elsewhere: site.app.agent_doors.elsewhere(peer),
         ways: vec![
             way(
                 "Binary",
