@@ -79,12 +79,13 @@ struct Agent {
 /// `GET /status`
 pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMap) -> Page {
     let now = Timestamp::now();
-    let stats = site.app.stats.snapshot();
     let visit = Visit { site: &site, uri: &uri, headers: &headers };
     let mut shell = Shell::new(&visit, "Pipeline", Some(Tab::Pipeline));
     shell.refresh = REFRESH_SECONDS;
     let services = site.app.registry.services();
     let store = store::view(&site, now).await;
+    // After the store has been asked: whether it answers with what is old shows then.
+    let stats = site.app.stats.snapshot();
     let told = |failure: &komandorr_collector::stats::Failure| {
         (site.clock.told(failure.since, now), failure.reason.clone())
     };

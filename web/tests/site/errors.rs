@@ -52,6 +52,20 @@ async fn a_part_of_the_server_that_panics_is_one_page_with_a_sentence_that_helps
 }
 
 #[tokio::test]
+async fn history_that_stands_still_is_told_with_its_reason() -> Result<()> {
+    let set = Set::open(Ground::Behind, 1).await?;
+    let (status, page) = page(&set.stage, "/status").await?;
+    assert_eq!(status, 200);
+    assert!(
+        page.contains("History stands still. That began at ") && page.contains("column count"),
+        "{page}"
+    );
+    assert!(!page.contains("Nothing can be stored"), "{page}");
+    set.stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_store_that_does_not_answer_is_told_and_what_is_live_still_works() -> Result<()> {
     let set = Set::open(Ground::Broken, 1).await?;
     for path in ["/services/edge-fra-01", "/analytics", "/services/edge-fra-01?range=hour"] {

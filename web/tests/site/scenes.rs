@@ -24,13 +24,15 @@ pub(crate) enum Ground {
     Young,
     /// The database is damaged, and a part of the server panics when asked.
     Broken,
+    /// What the only service sends is acknowledged, but no history is made of it.
+    Behind,
     /// One service, and a password before it.
     Locked,
 }
 
 impl Ground {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Busy, Self::Empty, Self::Young, Self::Broken, Self::Locked];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Busy, Self::Empty, Self::Young, Self::Broken, Self::Behind, Self::Locked];
 }
 
 /// What is done with a page before one looks at it.
@@ -60,13 +62,13 @@ const fn scene(name: &'static str, ground: Ground, path: &'static str, act: Act)
 }
 
 use Act::{Click, Fill, Focus, Look, Open};
-use Ground::{Broken, Busy, Empty, Locked, Young};
+use Ground::{Behind, Broken, Busy, Empty, Locked, Young};
 
 const ENTER: &str = "\u{e007}";
 const PASSWORD: &str = "correct horse battery";
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 44] = [
+pub(crate) const SCENES: [Scene; 45] = [
     scene("dashboard", Busy, "/", Look),
     scene("dashboard-by-month", Busy, "/?sort=month", Look),
     scene("dashboard-group", Busy, "/?group=Core", Look),
@@ -115,6 +117,7 @@ pub(crate) const SCENES: [Scene; 44] = [
     scene("analytics-young", Young, "/analytics", Look),
     scene("store-broken", Broken, "/services/edge-fra-01", Look),
     scene("server-broken", Broken, "/status", Look),
+    scene("status-behind", Behind, "/status", Look),
     scene("access", Busy, "/access", Look),
     scene("access-made", Busy, "/access", Fill(&[("#r-n", "home-assistant")], ".cmd")),
     scene("access-wrong", Busy, "/access", Fill(&[("#t-n", "-")], "#e-t")),
@@ -164,6 +167,7 @@ impl Set {
                 young(stage).await?
             }
             Broken => Self { stage: broken().await?, hosts: Vec::new() },
+            Behind => young(behind().await?).await?,
         })
     }
 }
@@ -212,6 +216,15 @@ async fn broken() -> Result<Stage> {
         app.ready = Arc::new(|| panic!("this part of the server is broken on purpose"));
     };
     Stage::over(folder, address, Config::default(), panics).await
+}
+
+/// A database of which a table is not as the server expects it.
+async fn behind() -> Result<Stage> {
+    let (folder, address) = (Stage::open().await?.close_keeping().await?, "127.0.0.1:0".parse()?);
+    let database = duckdb::Connection::open(folder.path().join("komandorr.duckdb"))?;
+    database.execute_batch("ALTER TABLE stored_range ADD COLUMN unexpected INTEGER")?;
+    drop(database);
+    Stage::over(folder, address, Config::default(), |_| {}).await
 }
 
 /// Publishes a sample of every host every five seconds, for ever. What a slow
