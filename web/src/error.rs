@@ -200,6 +200,7 @@ pub(crate) async fn dress(
     request: Request,
     next: Next,
 ) -> Response {
+    let asks = request.method().is_safe();
     let mut response = next.run(request).await;
     let visitor = response.extensions_mut().remove::<Visitor>();
     let failure = match response.extensions_mut().remove::<Failure>() {
@@ -215,7 +216,9 @@ pub(crate) async fn dress(
         let Failure { code, message, .. } = failure.clone();
         Json(ErrorAnswer { error: ErrorWords { code, message } }).into_response()
     } else {
-        let visit = Visit { site: &site, uri: &uri, headers: &headers };
+        // What takes a form can often not be asked for.
+        let again = if asks { uri } else { Uri::default() };
+        let visit = Visit { site: &site, uri: &again, headers: &headers };
         pages::error::page(&visit, visitor.as_ref(), &failure)
     };
     let mut dressed = (status, body).into_response();

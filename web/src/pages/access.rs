@@ -10,6 +10,7 @@ use axum::{
 use jiff::Timestamp;
 use komandorr_collector::registry::{Credential, Role, Session};
 
+use change::Named;
 pub(crate) use change::{
     create_reader, create_script, end_all_sessions, end_session, remove_reader, remove_script,
     set_password,
@@ -43,8 +44,8 @@ struct News {
     made: Option<(String, String)>,
     /// The form that was wrong, and why.
     wrong: Option<(Form, String)>,
-    /// The name that was typed into it.
-    typed: String,
+    /// What was typed into it.
+    given: Named,
     /// Whether the password was changed.
     changed: bool,
 }
@@ -85,7 +86,13 @@ impl AccessPage {
 
     /// What was typed into a form that was wrong.
     fn typed(&self, form: Form) -> &str {
-        if self.error(form).is_some() { &self.news.typed } else { "" }
+        if self.error(form).is_some() { &self.news.given.name } else { "" }
+    }
+
+    /// Whether something was chosen in a form that was wrong.
+    fn chosen(&self, form: Form, choice: &str) -> bool {
+        let Named { service, scope, .. } = &self.news.given;
+        self.error(form).is_some() && [service, scope].iter().any(|chosen| *chosen == choice)
     }
 }
 

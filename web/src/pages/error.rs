@@ -30,7 +30,7 @@ pub(crate) fn page(visit: &Visit<'_>, visitor: Option<&Visitor>, failure: &Failu
     if !visitor.is_some_and(|visitor| visitor.may(Needs::Read)) {
         shell.stream = String::new();
     }
-    let way_on = if failure.status == StatusCode::SERVICE_UNAVAILABLE {
+    let way_on = if failure.status == StatusCode::SERVICE_UNAVAILABLE && shell.back != "/" {
         Some((shell.back.clone(), "Try again"))
     } else {
         Some(("/".to_owned(), "Go to the dashboard"))

@@ -100,7 +100,8 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
         .with("service", &service.id)
         .with("since", frame.number)
         .to_string();
-    shell.refresh = span.refresh_seconds();
+    // What is wrong with the form, and what was typed, would be gone with the first one.
+    shell.refresh = if form.wrong.is_empty() { span.refresh_seconds() } else { 0 };
     render(&ServicePage {
         shell,
         card: card(&frame, &service.id),
@@ -136,7 +137,10 @@ pub(crate) fn changes(
             parts.insert(format!("wait-{id}"), add::arrival(id, true).into());
         }
         let rows = interfaces::rows(&site.app.live.interfaces(id));
-        parts.insert("interfaces".into(), part(&interfaces::Table { rows: &rows }).into());
+        // The page says in words where there are none.
+        if !rows.is_empty() {
+            parts.insert("interfaces".into(), part(&interfaces::Table { rows: &rows }).into());
+        }
     }
     parts
 }

@@ -216,3 +216,22 @@ async fn the_chart_is_read_with_pointer_and_arrow_keys() -> Result<()> {
     stage.close().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_group_is_found_by_its_whole_name() -> Result<()> {
+    let stage = Stage::open().await?;
+    let long = "g".repeat(300);
+    let groups = [("web-1", &*long), ("web-2", " Edge ")];
+    for (id, group) in groups {
+        let details = ServiceDetails { group: Some(group.to_owned()), ..ServiceDetails::default() };
+        stage.registry.register(&ServiceId::new(id)?, details)?;
+    }
+    for (id, group) in groups {
+        let url = reqwest::Url::parse_with_params(&stage.url("/"), [("group", group)])?;
+        let page = reqwest::get(url).await?.text().await?;
+        let row = format!("<a href=\"/services/{id}\">");
+        assert!(page.contains(&row), "{group}: {page}");
+    }
+    stage.close().await?;
+    Ok(())
+}

@@ -127,3 +127,43 @@ async fn the_switch_for_old_agents_is_a_box_that_stays_as_it_was_left() -> Resul
     stage.close().await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_form_that_comes_back_has_all_that_was_typed_and_keeps_it() -> Result<()> {
+    let stage = Stage::open().await?;
+    stage.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
+    let again = send(&stage, "/access/readers", "name=wall+display&service=web-1").await?;
+    assert_eq!(again.status(), 422);
+    let page = again.text().await?;
+    assert!(page.contains("value=\"wall display\""), "{page}");
+    assert!(page.contains("<option value=\"web-1\" selected>"), "{page}");
+    assert!(!page.contains("<option value=\"manage\" selected>"), "{page}");
+    let again = send(&stage, "/access/tokens", "name=-&scope=manage").await?;
+    assert!(again.text().await?.contains("<option value=\"manage\" selected>"));
+    // The page does not ask for itself anew, which would take it all away.
+    let page = reqwest::get(stage.url("/services/web-1")).await?.text().await?;
+    assert!(!page.contains("data-refresh=\"0\""), "{page}");
+    let again = send(&stage, "/services/web-1", "name=&group=&capacity=fast").await?;
+    assert!(again.text().await?.contains("data-refresh=\"0\""));
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_answer_to_a_form_leads_to_an_address_that_takes_forms_alone() -> Result<()> {
+    let stage = Stage::open().await?;
+    stage.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
+    // The switch of the theme leads back to where one was.
+    for (path, form, back) in [
+        ("/services/web-1/token", "", "/services/web-1"),
+        ("/services/nobody/token", "", "/"),
+        ("/access/readers", "name=wall&service=nobody", "/"),
+        ("/access/readers", "name=wall&service=web-1", "/access"),
+    ] {
+        let page = send(&stage, path, form).await?.text().await?;
+        assert!(page.contains(&format!("name=\"back\" value=\"{back}\"")), "{path}: {page}");
+        assert_eq!(reqwest::get(stage.url(back)).await?.status(), 200, "{path}");
+    }
+    stage.close().await?;
+    Ok(())
+}

@@ -167,6 +167,33 @@ async fn a_stream_speaks_at_most_once_a_second_however_much_happens() -> Result<
 }
 
 #[tokio::test]
+async fn what_the_page_says_of_interfaces_stays_where_there_are_none() -> Result<()> {
+    let stage = Stage::open().await?;
+    let view = "/api/traffic/stream?view=service&service=web-1";
+    stage.publish("web-1", &[sample(1000, 0, 5)]).await?;
+    let answer = reqwest::get(stage.url(view)).await?;
+    let mut events = Events { answer, bytes: Vec::new() };
+    let parts = events.parts().await?.1;
+    assert!(parts.iter().any(|part| part == "card-web-1"), "{parts:?}");
+    assert!(!parts.iter().any(|part| part == "interfaces"), "{parts:?}");
+    let interface = komandorr_wire::Interface {
+        name: "eth0".into(),
+        role: "physical".into(),
+        up: 3000,
+        down: 0,
+        up_total: None,
+        down_total: None,
+        counted: true,
+    };
+    let with = komandorr_wire::Sample { interfaces: vec![interface], ..sample(3000, 0, 5) };
+    stage.publish("web-1", &[with]).await?;
+    let parts = events.parts().await?.1;
+    assert!(parts.iter().any(|part| part == "interfaces"), "{parts:?}");
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_stream_of_a_service_that_does_nothing_lives_in_a_busy_fleet() -> Result<()> {
     let stage = Stage::open().await?;
     // Of an agent that reports every hour.

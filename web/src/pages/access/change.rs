@@ -19,16 +19,16 @@ use crate::{
 };
 
 /// A credential to be made or removed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Named {
     #[serde(default)]
-    name: String,
+    pub(super) name: String,
     /// The only service of a reader; empty: all.
     #[serde(default)]
-    service: String,
+    pub(super) service: String,
     /// `manage`, or what else a script may.
     #[serde(default)]
-    scope: String,
+    pub(super) scope: String,
 }
 
 /// A session to be ended.
@@ -63,13 +63,13 @@ impl Sender {
 
     /// The page with what is wrong with a form; what the store did wrong is
     /// for the page about errors.
-    fn wrong(&self, form: Form, typed: String, failure: Failure) -> Result<Response, Failure> {
+    fn wrong(&self, form: Form, given: Named, failure: Failure) -> Result<Response, Failure> {
         if failure.status.is_server_error() {
             return Err(failure);
         }
         let wrong = Some((form, failure.message));
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        self.show(status, News { wrong, typed, ..News::default() })
+        self.show(status, News { wrong, given, ..News::default() })
     }
 
     /// Makes a credential and shows its token.
@@ -81,7 +81,7 @@ impl Sender {
     ) -> Result<Response, Failure> {
         let name = match credential_name(&given.name) {
             Ok(name) => name,
-            Err(failure) => return self.wrong(form, given.name, failure),
+            Err(failure) => return self.wrong(form, given, failure),
         };
         let target = name.clone();
         match self.site.change(move |app| make(app, &target)).await? {
@@ -89,7 +89,7 @@ impl Sender {
                 let shown = Some((name, token.expose().to_owned()));
                 self.show(StatusCode::OK, News { made: shown, ..News::default() })
             }
-            Err(error) => self.wrong(form, given.name, error.into()),
+            Err(error) => self.wrong(form, given, error.into()),
         }
     }
 }
@@ -181,7 +181,7 @@ pub(crate) async fn set_password(
         Err(failure) => Err(failure),
     };
     if let Err(failure) = allowed {
-        return sender.wrong(Form::Password, String::new(), failure);
+        return sender.wrong(Form::Password, Named::default(), failure);
     }
     let logged_in = session::of(site, &sender.headers).is_some();
     site.change(move |app| app.registry.set_password(&given.password)).await??;

@@ -130,9 +130,7 @@ impl Key {
 
 impl Selection {
     pub(super) fn of(params: &Params) -> Result<Self, Failure> {
-        let cut = |text: Option<&str>| -> String {
-            text.unwrap_or_default().trim().chars().take(LONGEST_SEARCH).collect()
-        };
+        let search = params.text("q").unwrap_or_default().trim();
         let key = match params.text("sort") {
             None => Key::Total,
             Some(word) => Key::ALL
@@ -151,8 +149,8 @@ impl Selection {
         };
         let page = params.number("page", 1..=1_000_000)?.unwrap_or(1);
         Ok(Self {
-            search: cut(params.text("q")),
-            group: cut(params.text("group")),
+            search: search.chars().take(LONGEST_SEARCH).collect(),
+            group: params.text("group").unwrap_or_default().to_owned(),
             key,
             ascending,
             page: usize::try_from(page).unwrap_or(1),

@@ -144,7 +144,10 @@ pub(crate) async fn rotate(
     let (id, service) = known(&site, &id)?;
     let rotate = move |app: &crate::App| app.registry.rotate_token(&id, Duration::ZERO);
     let token = site.change(rotate).await??;
-    let shell = Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "New token", None);
+    let visit = Visit { site: &site, uri: &uri, headers: &headers };
+    let mut shell = Shell::new(&visit, "New token", None);
+    // This address takes forms alone.
+    shell.back = format!("/services/{}", service.id);
     let commands = add::commands(&site, (peer, &headers), &service.id, token.expose());
     render(&TokenPage { shell, service, commands })
 }
