@@ -69,7 +69,7 @@ impl Spool {
                 Ok(Reading::Full) => break,
                 Ok(Reading::End) => {}
                 Ok(Reading::Broken) => {
-                    self.give_up(&segment, under_way, &gathered, "it is damaged")
+                    self.give_up(&segment, under_way, &gathered, "it is damaged");
                 }
                 // The others still wait behind it.
                 Err(error) if is_for_good(&error) => {

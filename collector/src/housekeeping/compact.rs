@@ -107,16 +107,14 @@ fn all_tables(connection: &Connection) -> duckdb::Result<Vec<String>> {
 /// transaction: what one table leaves is no place for the next. The checkpoint does
 /// not mind who writes at this moment; then the file may become less tight.
 fn move_all(connection: &Connection, tables: &[String]) -> duckdb::Result<()> {
-    let moves: String = tables
-        .iter()
-        .map(|table| {
-            format!(
-                "SET VARIABLE last_row = (SELECT max(rowid) FROM {table});
-                 INSERT INTO {table} FROM {table};
-                 DELETE FROM {table} WHERE rowid <= getvariable('last_row');"
-            )
-        })
-        .collect();
+    let moves = tables.iter().map(|table| {
+        format!(
+            "SET VARIABLE last_row = (SELECT max(rowid) FROM {table});
+             INSERT INTO {table} FROM {table};
+             DELETE FROM {table} WHERE rowid <= getvariable('last_row');"
+        )
+    });
+    let moves = moves.collect::<Vec<_>>().concat();
     transact(connection, &format!("BEGIN; {moves} COMMIT; FORCE CHECKPOINT;"))
 }
 
