@@ -147,15 +147,10 @@ impl Stats {
         self.failing.lock().clone()
     }
 
-    /// Why answers about history are old, where that is so.
-    pub fn behind(&self) -> Option<Failure> {
-        self.journal.behind()
-    }
-
     /// What keeps the store from its work, where something does: it takes nothing, or
     /// what it has taken cannot be asked for.
     pub fn problem(&self) -> Option<String> {
-        self.failure().or_else(|| self.behind()).map(|failure| failure.reason)
+        self.failure().or_else(|| self.journal.behind()).map(|failure| failure.reason)
     }
 
     /// All figures at this moment.
@@ -174,7 +169,7 @@ impl Stats {
                 .collect(),
             refusals: self.refusals.lock().iter().cloned().collect(),
             failing: self.failure(),
-            behind: self.behind(),
+            behind: self.journal.behind(),
         }
     }
 }

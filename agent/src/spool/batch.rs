@@ -65,19 +65,16 @@ impl Spool {
                 continue;
             }
             let wanted = |number| self.waiting.contains(number) && !under_way.contains(number);
-            match gathered.from(&segment, cursor, wanted) {
+            let reason = match gathered.from(&segment, cursor, wanted) {
                 Ok(Reading::Full) => break,
-                Ok(Reading::End) => {}
-                Ok(Reading::Broken) => {
-                    self.give_up(&segment, under_way, &gathered, "it is damaged");
-                }
-                // The others still wait behind it.
-                Err(error) if is_for_good(&error) => {
-                    cursor.offset = segment.len;
-                    self.give_up(&segment, under_way, &gathered, &error.to_string());
-                }
+                Ok(Reading::End) => continue,
+                Ok(Reading::Broken) => "it is damaged".to_owned(),
+                Err(error) if is_for_good(&error) => error.to_string(),
                 Err(error) => return Err(error),
-            }
+            };
+            // Others still wait behind it.
+            cursor.offset = segment.len;
+            self.give_up(&segment, under_way, &gathered, &reason);
         }
         Ok(gathered.finish())
     }
@@ -165,7 +162,6 @@ impl Gathered {
                 // A record larger than the chunk.
                 chunk = chunk.saturating_mul(4);
             } else {
-                cursor.offset = segment.len;
                 return Ok(Reading::Broken);
             }
         }

@@ -16,8 +16,7 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
-use super::Visitor;
-use super::names::LONGEST_PASSWORD_BYTES;
+use super::{Visitor, names::LONGEST_PASSWORD_BYTES};
 use crate::{App, error::Failure, site::Shared};
 
 /// What the first wrong password costs its address; each further one twice as much.
