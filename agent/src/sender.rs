@@ -9,7 +9,7 @@ use std::{collections::HashMap, io};
 use komandorr_wire::{MAX_SAMPLES_PER_PAYLOAD, topic};
 
 use crate::{
-    spool::{Cursor, Newest, Ranges, Spool},
+    spool::{Cursor, Newest, Ranges, Room, Spool},
     uplink::{Link, MessageId},
 };
 
@@ -18,6 +18,10 @@ use crate::{
 const LIVE: usize = 6;
 /// Arrays under way at once: one on the way while the other is stored.
 const ARRAYS: usize = 2;
+/// Bytes of an array: catching up must not need much memory on either side.
+const ARRAY_BYTES: usize = 192 << 10;
+/// What arrays are cut down to at the least where connections break under them.
+const LEAST_ARRAY_BYTES: usize = 4 << 10;
 
 /// What a message carried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,17 +32,37 @@ enum Sent {
 }
 
 /// Publishes what the spool holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sender {
     link: Option<Link>,
     sent: HashMap<MessageId, Sent>,
     under_way: Ranges,
     cursor: Cursor,
+    /// Most bytes of an array.
+    array_bytes: usize,
+    /// The server has taken an array on this connection.
+    takes_arrays: bool,
     newest: Option<Newest>,
     /// Samples up to this one are sent one by one: one of them was refused in
     /// an array.
     one_by_one: u64,
     refused: u64,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self {
+            link: None,
+            sent: HashMap::new(),
+            under_way: Ranges::default(),
+            cursor: Cursor::default(),
+            array_bytes: ARRAY_BYTES,
+            takes_arrays: false,
+            newest: None,
+            one_by_one: 0,
+            refused: 0,
+        }
+    }
 }
 
 impl Sender {
@@ -51,7 +75,15 @@ impl Sender {
     }
 
     /// The connection is gone, and with it every answer that was still due.
+    ///
+    /// Where it breaks under the first array, that one may be the reason: brokers
+    /// have limits that they do not tell, and slow lines none of them pass in
+    /// time. So the next connection tries it with less.
     pub(crate) fn lost(&mut self) {
+        if self.arrays() > 0 && !self.takes_arrays {
+            self.array_bytes = (self.array_bytes / 2).max(LEAST_ARRAY_BYTES);
+        }
+        self.takes_arrays = false;
         self.link = None;
         self.sent.clear();
         self.under_way = Ranges::default();
@@ -92,8 +124,15 @@ impl Sender {
     pub(crate) fn acknowledged(&mut self, id: MessageId, spool: &mut Spool) -> io::Result<()> {
         match self.settle(id) {
             Some(Sent::Live(number)) => spool.acknowledge(&[(number, number)]),
-            Some(Sent::Array(numbers)) => spool.acknowledge(&numbers),
+            Some(Sent::Array(numbers)) => {
+                spool.acknowledge(&numbers);
+                self.takes_arrays = true;
+            }
             Some(Sent::Status) | None => {}
+        }
+        if spool.waiting().is_empty() {
+            // The next outage finds another day.
+            self.array_bytes = ARRAY_BYTES;
         }
         self.send(spool)
     }
@@ -150,8 +189,11 @@ impl Sender {
         self.send_newest(spool);
         while spool.waiting().len() > self.under_way.len() && self.arrays() < ARRAYS {
             let one = spool.waiting().first().is_some_and(|first| first <= self.one_by_one);
-            let most = if one { 1 } else { MAX_SAMPLES_PER_PAYLOAD };
-            let Some(batch) = spool.batch(&mut self.cursor, &self.under_way, most)? else { break };
+            let room = Room {
+                samples: if one { 1 } else { MAX_SAMPLES_PER_PAYLOAD },
+                bytes: self.array_bytes.min(self.link.as_ref().map_or(0, Link::most_bytes)),
+            };
+            let Some(batch) = spool.batch(&mut self.cursor, &self.under_way, room)? else { break };
             let Some(id) = self.link.as_mut().and_then(|link| link.samples(batch.payload)) else {
                 // The connection is going down, which its event will say.
                 break;

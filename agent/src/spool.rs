@@ -31,7 +31,7 @@ use crate::{
     config::Limits,
     ledger::{Ledger, Step},
 };
-pub use batch::{Batch, Cursor};
+pub use batch::{Batch, Cursor, Room};
 pub use ranges::Ranges;
 use record::{Body, Identity, Record, Snapshot};
 pub use recover::Run;

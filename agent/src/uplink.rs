@@ -21,11 +21,15 @@ use komandorr_wire::{ServiceId, topic};
 use rumqttc::Outgoing;
 use rumqttc::v5::{
     AsyncClient, Event as Mqtt, EventLoop, Incoming,
-    mqttbytes::{QoS, v5::PubAckReason},
+    mqttbytes::{
+        QoS,
+        v5::{ConnAck, PubAckReason},
+    },
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use explain::Explain;
 pub use explain::{Step, Trouble};
 pub use options::Access;
 pub use url::{InvalidUrl, Scheme, Url};
@@ -80,6 +84,8 @@ pub struct Link {
     next: u64,
     outstanding: usize,
     service: ServiceId,
+    /// Largest payload that the broker takes, bytes.
+    most_bytes: usize,
 }
 
 impl Link {
@@ -92,6 +98,11 @@ impl Link {
     pub fn status(&mut self, status: &'static str) -> Option<MessageId> {
         let payload = Bytes::from_static(status.as_bytes());
         self.publish(topic::status(&self.service), payload, Kind::Status)
+    }
+
+    /// Largest payload that the broker says it takes, bytes.
+    pub fn most_bytes(&self) -> usize {
+        self.most_bytes
     }
 
     fn publish(&mut self, topic: String, payload: Bytes, kind: Kind) -> Option<MessageId> {
@@ -166,17 +177,22 @@ impl Uplink {
         let (client, mut eventloop) = AsyncClient::new(options, REQUESTS);
         let (ids, queued) = mpsc::unbounded_channel();
         let service = self.access.service.clone();
-        let link = Link { client, ids, next: 1, outstanding: 0, service };
+        let link = Link { client, ids, next: 1, outstanding: 0, service, most_bytes: usize::MAX };
         let mut acks = Acks { queued, sent: HashMap::new() };
         let mut link = Some(link);
         loop {
-            let event = match poll(&mut eventloop).await {
+            let polled = poll(&mut eventloop).await;
+            let explain = Explain { access: &self.access, connected: link.is_none() };
+            let event = match polled {
                 Ok(event) => event,
-                Err(Failure::Stuck) => return Some(self.access.stuck()),
-                Err(Failure::Mqtt(error)) => return Some(self.access.explain(&error)),
+                Err(Failure::Stuck) => return Some(explain.stuck()),
+                Err(Failure::Mqtt(error)) => return Some(explain.error(&error)),
             };
             let event = match event {
-                Mqtt::Incoming(Incoming::ConnAck(_)) => link.take().map(Event::Connected),
+                Mqtt::Incoming(Incoming::ConnAck(answer)) => link.take().map(|link| {
+                    let most_bytes = most_bytes(&answer, &link.service);
+                    Event::Connected(Link { most_bytes, ..link })
+                }),
                 Mqtt::Outgoing(Outgoing::Publish(pkid)) => {
                     acks.sent(pkid);
                     None
@@ -193,7 +209,7 @@ impl Uplink {
                             Some(Event::Stored(id))
                         }
                         (PubAckReason::PayloadFormatInvalid, _) => Some(Event::Refused(id)),
-                        (reason, _) => return Some(self.access.not_taken(reason)),
+                        (reason, _) => return Some(explain.not_taken(reason)),
                     },
                     None => None,
                 },
@@ -204,6 +220,16 @@ impl Uplink {
             }
         }
     }
+}
+
+/// Largest payload that a broker takes on a service's topic, which of MQTT 5 it
+/// may say when it lets somebody in.
+fn most_bytes(answer: &ConnAck, service: &ServiceId) -> usize {
+    // First byte and length, length of the topic, packet id, no properties.
+    const AROUND: usize = 5 + 2 + 2 + 1;
+    let most = answer.properties.as_ref().and_then(|properties| properties.max_packet_size);
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    most.saturating_sub(AROUND + topic::traffic(service).len())
 }
 
 enum Failure {

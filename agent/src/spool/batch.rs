@@ -14,13 +14,21 @@ use super::{
     segment::Segment,
 };
 
-/// Most bytes of one message: catching up must not need much memory on
-/// either side.
-const MOST_BYTES: usize = 192 << 10;
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
 /// First byte of a `MessagePack` array whose length follows in 16 bits.
 const ARRAY_16: u8 = 0xdc;
+/// Bytes of an array before its elements.
+const HEADER: usize = 3;
+
+/// How much one message may hold; always one sample, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Samples.
+    pub samples: usize,
+    /// Bytes of the payload.
+    pub bytes: usize,
+}
 
 /// Samples for one message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,15 +48,18 @@ pub struct Cursor {
 
 impl Spool {
     /// The oldest samples from `cursor` on that wait and are not `under_way`,
-    /// at most `most`. Nothing when the end is reached.
+    /// as many as there is room for. Nothing when the end is reached.
     pub fn batch(
         &mut self,
         cursor: &mut Cursor,
         under_way: &Ranges,
-        most: usize,
+        room: Room,
     ) -> io::Result<Option<Batch>> {
-        let mut gathered =
-            Gathered { most: most.clamp(1, MAX_SAMPLES_PER_PAYLOAD), ..Gathered::default() };
+        let mut gathered = Gathered {
+            most: room.samples.clamp(1, MAX_SAMPLES_PER_PAYLOAD),
+            most_bytes: room.bytes.saturating_sub(HEADER),
+            ..Gathered::default()
+        };
         let segments: Vec<Segment> = self
             .older
             .iter()
@@ -116,6 +127,7 @@ enum Reading {
 #[derive(Default)]
 struct Gathered {
     most: usize,
+    most_bytes: usize,
     numbers: Ranges,
     count: usize,
     /// Encoded samples, one after the other.
@@ -144,7 +156,7 @@ impl Gathered {
                     && wanted(record.number)
                 {
                     if self.count >= self.most
-                        || self.count > 0 && self.samples.len() + sample.len() > MOST_BYTES
+                        || self.count > 0 && self.samples.len() + sample.len() > self.most_bytes
                     {
                         cursor.offset += at as u64;
                         return Ok(Reading::Full);
@@ -174,7 +186,7 @@ impl Gathered {
             self.samples
         } else {
             // The stored maps, one after the other, are the array's elements.
-            let mut payload = Vec::with_capacity(self.samples.len() + 3);
+            let mut payload = Vec::with_capacity(self.samples.len() + HEADER);
             payload.push(ARRAY_16);
             payload.extend_from_slice(&count.to_be_bytes());
             payload.extend_from_slice(&self.samples);

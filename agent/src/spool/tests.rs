@@ -55,7 +55,8 @@ fn add(spool: &mut Spool) -> Appended {
 fn waiting(spool: &mut Spool, most: usize) -> Vec<Sample> {
     let (mut cursor, mut under_way) = (Cursor::default(), Ranges::default());
     let mut samples = Vec::new();
-    while let Some(batch) = spool.batch(&mut cursor, &under_way, most).unwrap() {
+    let room = Room { samples: most, bytes: 1 << 20 };
+    while let Some(batch) = spool.batch(&mut cursor, &under_way, room).unwrap() {
         for (first, last) in batch.numbers {
             under_way.insert(first, last);
         }

@@ -10,6 +10,9 @@ use rumqttc::v5::{
 
 use super::Access;
 
+/// Advice where nothing can be done but wait.
+const AGAIN: &str = "it is tried again; if that goes on, look into the server's log";
+
 /// Which step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -50,9 +53,17 @@ impl Trouble {
     }
 }
 
-impl Access {
+/// Explains what happens to a connection.
+pub(super) struct Explain<'a> {
+    pub(super) access: &'a Access,
+    /// The server had let the agent in.
+    pub(super) connected: bool,
+}
+
+impl Explain<'_> {
     fn trouble(&self, step: Step, why: impl fmt::Display, advice: &str) -> Trouble {
-        let text = format!("cannot connect to {}: {why}; {advice}", self.url);
+        let attempt = if self.connected { "lost the connection to" } else { "cannot connect to" };
+        let text = format!("{attempt} {}: {why}; {advice}", self.access.url);
         Trouble { step, text }
     }
 
@@ -75,7 +86,7 @@ impl Access {
         self.trouble(Step::Credential, why, advice)
     }
 
-    pub(super) fn explain(&self, error: &ConnectionError) -> Trouble {
+    pub(super) fn error(&self, error: &ConnectionError) -> Trouble {
         match error {
             ConnectionError::Timeout(_) => self.trouble(
                 Step::Connect,
@@ -111,11 +122,20 @@ impl Access {
                 self.trouble(Step::Connect, "connection refused", advice)
             }
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                let advice = "is this port MQTT, and with TLS (mqtts) or without (mqtt)?";
-                self.trouble(Step::Session, "the server closed the connection", advice)
+                self.closed("is this port MQTT, and with TLS (mqtts) or without (mqtt)?")
             }
+            _ if self.connected => self.trouble(Step::Session, why, AGAIN),
             _ => self.trouble(Step::Connect, why, "is the network up and the address right?"),
         }
+    }
+
+    /// The server ends the connection without a word; `advice` for the case that
+    /// it never let the agent in.
+    fn closed(&self, advice: &str) -> Trouble {
+        if self.connected {
+            return self.trouble(Step::Session, "the server closed it", AGAIN);
+        }
+        self.trouble(Step::Session, "the server closed the connection", advice)
     }
 
     fn tls(&self, why: String) -> Trouble {
@@ -137,7 +157,7 @@ impl Access {
     /// `openssl req -x509` alone makes an authority, which many programs take
     /// for a server's certificate all the same, and rustls does not.
     fn certificate_of_a_server(&self) -> String {
-        let host = &self.url.host;
+        let host = &self.access.url.host;
         let kind = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
         format!(
             "its certificate is an authority's, not a server's; make one with openssl req -x509 \
@@ -161,11 +181,12 @@ impl Access {
     fn refused(&self, code: ConnectReturnCode) -> Trouble {
         match code {
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-                let why = format!("the credential of service {} is refused", self.service);
+                let service = &self.access.service;
+                let why = format!("the credential of service {service} is refused");
                 let advice = format!(
                     "the site's page \"Add a service\" (/add), or POST \
-                     /api/services/{}/token for a service it has, makes a token for --token",
-                    self.service
+                     /api/services/{service}/token for a service it has, makes a token for \
+                     --token"
                 );
                 self.trouble(Step::Credential, why, &advice)
             }
@@ -196,16 +217,12 @@ impl Access {
                         Step::Session,
                         "another agent runs with a copy of this agent's state directory",
                     ),
-                    _ => (Step::Session, "it will be tried again"),
+                    _ => (Step::Session, AGAIN),
                 };
                 self.trouble(step, why.trim_end(), advice)
             }
-            StateError::ConnectionAborted => self.trouble(
-                Step::Session,
-                "the server closed the connection",
-                "does it speak MQTT 5?",
-            ),
-            StateError::Deserialization(e) => {
+            StateError::ConnectionAborted => self.closed("does it speak MQTT 5?"),
+            StateError::Deserialization(e) if !self.connected => {
                 let advice = "is this port MQTT, and with TLS (mqtts) or without (mqtt)?";
                 self.trouble(Step::Session, chain(e), advice)
             }

@@ -235,6 +235,29 @@ async fn samples_that_nobody_takes_are_kept_until_somebody_does() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_backlog_is_cut_to_what_the_broker_takes_whether_it_says_so_or_not() -> Result<()> {
+    const NIGHT: usize = 1500;
+    for limit in ["max_packet_size 20000", "message_size_limit 20000"] {
+        let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let broker = Mosquitto::start(dir.path(), &format!("{OPEN}\n{limit}")).await?;
+        let subscriber = Subscriber::start(broker.port).await?;
+        let counters = Counters::default();
+        let backlog = crate::support::backlog(state.path(), NIGHT)?;
+        counters.add(backlog, 0);
+        let agent = Agent::start(config(&broker.url(), state.path())?, &counters);
+        until(limit, || subscriber.store().len() > NIGHT).await?;
+        agent.stop().await?;
+        let stored = subscriber.store();
+        assert!(stored.is_whole(), "{limit}");
+        assert_eq!(stored.sums().0, backlog, "{limit}");
+        let payloads = subscriber.topic("komandorr/traffic/web-1");
+        let longest = payloads.iter().map(Vec::len).max();
+        assert!(longest > Some(2_000) && longest <= Some(20_000), "{limit}: {longest:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_refused_token_is_named_and_a_new_one_in_its_file_is_taken() -> Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let passwords = dir.path().join("passwords");
