@@ -11,6 +11,9 @@ LOOK_EVERY_SECONDS = 5
 # Memory settles in the beginning: caches fill, services register.
 SETTLED_AFTER_SECONDS = 300
 MOST_GROWTH_PERCENT = 5
+# The store keeps the last thousand samples of a service, and each agent begins
+# with so many: what fills up is full before memory is compared.
+SAMPLES_KEPT = 1000
 
 
 def watch(server, seen, over):
@@ -28,8 +31,8 @@ def soak(komandorr, bench, seconds):
         watcher.start()
         try:
             found = bench.load(
-                server, connections=500, rate=500, churn=5, dashboards=20, readers=5, streams=2,
-                warm_up="5s", duration=f"{seconds}s",
+                server, connections=500, rate=500, kept=SAMPLES_KEPT, churn=5, dashboards=20,
+                readers=5, streams=2, warm_up="10s", duration=f"{seconds}s",
             )
         finally:
             over.set()

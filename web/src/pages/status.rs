@@ -126,7 +126,12 @@ fn figures(site: &Site, stats: &Snapshot, now: Timestamp) -> Vec<Figure> {
             "Samples stored",
             stats.samples.to_string(),
             "",
-            format!("in {} commits, {} came again", stats.commits, stats.repeated),
+            format!(
+                "in {} commit{}, {} came again",
+                stats.commits,
+                if stats.commits == 1 { "" } else { "s" },
+                stats.repeated
+            ),
         ),
         figure("Commit", format!("{mean:.1}"), "ms", slowest(stats)),
         figure(
