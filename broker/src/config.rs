@@ -50,8 +50,8 @@ pub struct Config {
     pub subscriber_backlog: u64,
     /// Retained `komandorr/status/+` topics.
     pub retained: usize,
-    /// What the first wrong password from an address costs it; each further
-    /// one doubles it.
+    /// How long the second wrong password from an address waits for its
+    /// refusal; each further one doubles it. Right ones never wait.
     #[serde(with = "komandorr_config::duration")]
     pub wrong_password_delay: Duration,
     /// The prefix below which the server's own notices stand, beside

@@ -2,12 +2,14 @@
 
 mod end;
 mod handshake;
+mod identify;
 mod inbound;
 mod io;
 mod large;
 mod outbound;
 mod retained;
 mod session;
+mod subscribing;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -19,7 +19,7 @@ mod queue;
 mod router;
 mod supervise;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::{
     Arc,
@@ -113,6 +113,15 @@ impl Fanout {
     #[cfg(test)]
     pub(crate) fn kill_router(&self) {
         self.current.borrow().ask(router::Request::Stop);
+    }
+
+    /// How many slots are in use. Blocks until the desk has done what it was
+    /// asked before.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        let (reply, answer) = std::sync::mpsc::channel();
+        self.current.borrow().ask(router::Request::Count(reply));
+        answer.recv().unwrap()
     }
 
     /// Hangs the router for a time, to see what happens then.

@@ -70,7 +70,8 @@ impl fmt::Display for Identity {
 pub enum Denied {
     /// No user name or password although this door asks for them.
     CredentialsRequired,
-    /// Unknown user name or wrong password: slows this address down.
+    /// Unknown user name or wrong password: slows this address's next wrong
+    /// one down.
     WrongCredentials,
     /// It cannot be decided now: the client may try again.
     Unavailable,

@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
@@ -57,6 +60,8 @@ impl Live {
 pub(crate) struct Sessions {
     live: Mutex<HashMap<Key, Arc<Live>>>,
     count: AtomicU64,
+    /// How often somebody was dismissed; changes under the lock of `live`.
+    dismissals: AtomicU64,
 }
 
 /// A connection's entry; taken off the list when dropped, whatever happens.
@@ -71,15 +76,25 @@ impl Sessions {
         self.count.fetch_add(1, Relaxed) + 1
     }
 
+    /// To be asked before a client is checked, and given to [`enter`](Self::enter).
+    pub(crate) fn dismissals(&self) -> u64 {
+        self.dismissals.load(SeqCst)
+    }
+
     /// Enters a connection. An older one with the same client id is ended
     /// first, entirely, its last will included.
+    ///
+    /// `None`: somebody was dismissed since there were so many `dismissals`.
+    /// Before it is entered [`dismiss`](Self::dismiss) does not see it, so it
+    /// may be the one that was meant.
     pub(crate) async fn enter(
         self: &Arc<Self>,
         number: u64,
+        dismissals: u64,
         identity: Identity,
         client: Client,
         stop: &CancellationToken,
-    ) -> Seat {
+    ) -> Option<Seat> {
         let live = Arc::new(Live {
             number,
             key: (identity, client.client_id.clone()),
@@ -91,6 +106,9 @@ impl Sessions {
         loop {
             let old = {
                 let mut all = self.live.lock();
+                if self.dismissals() != dismissals {
+                    return None;
+                }
                 if let Some(old) = all.get(&live.key) {
                     Arc::clone(old)
                 } else {
@@ -101,12 +119,13 @@ impl Sessions {
             old.dismiss(Dismissal::TakenOver);
             old.ended.cancelled().await;
         }
-        Seat { sessions: Arc::clone(self), live }
+        Some(Seat { sessions: Arc::clone(self), live })
     }
 
     /// Ends the connections of everybody who matches; says how many.
     pub(crate) fn dismiss(&self, matches: impl Fn(&Identity) -> bool) -> usize {
         let all = self.live.lock();
+        self.dismissals.fetch_add(1, SeqCst);
         let dismissed = all.values().filter(|live| matches(live.identity()));
         dismissed.map(|live| live.dismiss(Dismissal::Administrative)).count()
     }

@@ -27,7 +27,7 @@ pub(crate) struct Grant {
     pub(crate) retain_as_published: bool,
 }
 
-/// All of them, by filter.
+/// All of them, sorted by filter: one is found without looking at each.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions(Vec<Subscription>);
 
@@ -36,20 +36,25 @@ impl Subscriptions {
         self.0.len()
     }
 
-    pub(crate) fn contains(&self, filter: &str) -> bool {
-        self.0.iter().any(|s| s.filter == filter)
+    pub(crate) fn get(&self, filter: &str) -> Option<&Subscription> {
+        self.find(filter).ok().and_then(|at| self.0.get(at))
     }
 
     /// Adds one, or replaces the one with the same filter.
     pub(crate) fn insert(&mut self, new: Subscription) {
         self.remove(&new.filter);
-        self.0.push(new);
+        let (Ok(at) | Err(at)) = self.find(&new.filter);
+        self.0.insert(at, new);
     }
 
     pub(crate) fn remove(&mut self, filter: &str) -> bool {
-        let before = self.0.len();
-        self.0.retain(|s| s.filter != filter);
-        self.0.len() < before
+        let found = self.find(filter);
+        found.map(|at| self.0.remove(at)).is_ok()
+    }
+
+    /// Where it is, or else where it belongs.
+    fn find(&self, filter: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|s| s.filter.as_str().cmp(filter))
     }
 
     /// The router's feeds that carry what they cover; none carries the same

@@ -11,7 +11,7 @@ use tokio::{
 use parking_lot::Mutex;
 
 use super::*;
-use crate::gate::Denied;
+use crate::{fanout::tests::no_slot_is_left_behind, gate::Denied};
 
 struct Open;
 
@@ -141,6 +141,31 @@ async fn outlive(harm: impl AsyncFn(&Fanout)) {
         assert!(late.hears("notice").await);
     }
     assert!(broker.is_healthy());
+    stop.cancel();
+    broker.closed().await;
+}
+
+#[tokio::test]
+async fn clients_that_leave_before_their_suback_leave_no_slot_behind() {
+    let (deliveries, _store) = mpsc::channel(8);
+    let stop = CancellationToken::new();
+    let broker =
+        Broker::start(Config::default(), Arc::new(Open), deliveries, stop.clone()).unwrap();
+    let tasks = TaskTracker::new();
+    let fanout = &broker.core.fanout;
+    no_slot_is_left_behind(fanout).await;
+    for _ in 0..200 {
+        let mut client = Client::connect(&broker, &tasks, b'c').await;
+        client.send(b"\x82\x17\0\x09\0\x12komandorr/status/+\0").await;
+        // Until the broker has asked for a link. This count comes after it: the
+        // link is on its way, and nobody but this task has run since.
+        while fanout.slots() == 2 {
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        no_slot_is_left_behind(fanout).await;
+    }
+    assert_eq!(broker.metrics().router_restarts, 0);
     stop.cancel();
     broker.closed().await;
 }

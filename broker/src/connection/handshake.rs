@@ -1,84 +1,28 @@
 //! From the first byte to CONNACK: what the client speaks, who it is, and
 //! whether it may come in.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use bytes::Buf;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{sleep_until, timeout},
+    time::timeout,
 };
-
-use komandorr_config::guesses::Address;
-use komandorr_wire::topic::Topic;
 
 use super::{
     LAST_WORDS,
     end::{self, End},
+    identify::{Hello, Rejection, identify, reject},
     io::{Io, Progress},
-    session::{LastWill, Session},
+    session::Session,
 };
 use crate::{
     admission::Place,
     core::Core,
-    gate::{Denied, Door, Identity},
+    gate::{Door, Identity},
     metrics::{Client, Refused},
-    protocol::{self, ConnAck, Connect, Packet, Version, Violation, reason},
-    retained::Presence,
-    rules::Target,
+    protocol::{self, ConnAck, Packet, Version, Violation, reason},
 };
-
-/// Longest time that an attempt waits for its turn behind wrong passwords from
-/// the same address; beyond it the client is sent away to try later.
-const LONGEST_TURN: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// What is kept of a CONNECT.
-struct Hello {
-    version: Version,
-    clean: bool,
-    keep_alive: u16,
-    client_id: String,
-    will: Option<(String, Vec<u8>, u8, bool)>,
-    username: Option<String>,
-    password: Option<Vec<u8>>,
-    receive_maximum: u16,
-    maximum_packet_size: u32,
-    session_expiry: u32,
-    extended_authentication: bool,
-}
-
-impl From<Connect<'_>> for Hello {
-    fn from(c: Connect<'_>) -> Self {
-        Self {
-            version: c.version,
-            clean: c.clean,
-            keep_alive: c.keep_alive,
-            client_id: c.client_id.to_owned(),
-            will: c.will.map(|w| (w.topic.to_owned(), w.payload.to_vec(), w.qos, w.retain)),
-            username: c.username.map(str::to_owned),
-            password: c.password.map(<[u8]>::to_vec),
-            receive_maximum: c.receive_maximum,
-            maximum_packet_size: c.maximum_packet_size,
-            session_expiry: c.session_expiry,
-            extended_authentication: c.extended_authentication,
-        }
-    }
-}
-
-/// A client that is not let in: what is counted, and its CONNACK codes.
-struct Rejection {
-    why: Refused,
-    v311: u8,
-    v5: u8,
-}
-
-fn reject(why: Refused, v311: u8, v5: u8) -> Rejection {
-    Rejection { why, v311, v5 }
-}
 
 /// Lets a client in; `None` when it has been sent away.
 pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
@@ -95,16 +39,12 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             return None;
         }
     };
+    let dismissals = core.sessions.dismissals();
     let verdict = core.stop.run_until_cancelled(identify(core, &mut hello, door, peer)).await?;
     let (identity, will) = match verdict {
         Ok(known) => known,
         Err(no) => {
-            core.counters.refuse(no.why);
-            if core.counters.lines.allow() {
-                tracing::warn!(%peer, client = hello.client_id, "refused: {}", no.why.as_str());
-            }
-            protocol::connack_refused(&mut io.output, hello.version, no.v311, no.v5);
-            io.close(LAST_WORDS).await;
+            refuse(core, io, peer, &hello, no).await;
             return None;
         }
     };
@@ -122,7 +62,14 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         version: hello.version,
         since: SystemTime::now(),
     };
-    let seat = core.sessions.enter(number, identity, client, &core.stop).await;
+    let entered = core.sessions.enter(number, dismissals, identity, client, &core.stop).await;
+    let Some(seat) = entered else {
+        // Somebody was dismissed since it was checked, perhaps this very one:
+        // it comes again and is checked again.
+        let again = reject(Refused::Unavailable, 3, reason::SERVER_UNAVAILABLE);
+        refuse(core, io, peer, &hello, again).await;
+        return None;
+    };
     place.seated();
     let keep_alive = core.config.keep_alive_seconds(hello.keep_alive);
     let ack = ConnAck {
@@ -201,86 +148,18 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Who is it, and may it be?
-async fn identify(
+/// Says no to a CONNECT.
+async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(
     core: &Core,
-    hello: &mut Hello,
-    door: Door,
+    mut io: Io<S>,
     peer: SocketAddr,
-) -> Result<(Identity, Option<LastWill>), Rejection> {
-    if hello.extended_authentication {
-        let method = reason::BAD_AUTHENTICATION_METHOD;
-        return Err(reject(Refused::AuthenticationMethod, 5, method));
+    hello: &Hello,
+    no: Rejection,
+) {
+    core.counters.refuse(no.why);
+    if core.counters.lines.allow() {
+        tracing::warn!(%peer, client = hello.client_id, "refused: {}", no.why.as_str());
     }
-    check_client_id(core, hello)?;
-    let address = Address::from(peer.ip());
-    if hello.username.is_some() || hello.password.is_some() {
-        wait_for_turn(core, address).await?;
-    }
-    // Taken, so that a password does not outlive its check.
-    let (username, password) = (hello.username.take(), hello.password.take());
-    let (username, password) = (username.as_deref(), password.as_deref());
-    let known = core.gatekeeper.authenticate(door, peer.ip(), username, password);
-    let identity = known.map_err(|denied| match denied {
-        Denied::CredentialsRequired => {
-            reject(Refused::Credentials, 5, reason::BAD_USER_NAME_OR_PASSWORD)
-        }
-        Denied::WrongCredentials => {
-            core.slow_down.wrong(address, Instant::now());
-            reject(Refused::Credentials, 5, reason::BAD_USER_NAME_OR_PASSWORD)
-        }
-        Denied::Unavailable => reject(Refused::Unavailable, 3, reason::SERVER_UNAVAILABLE),
-    })?;
-    let will =
-        hello.will.take().map(|w| last_will(core, &identity, hello.version, w)).transpose()?;
-    Ok((identity, will))
-}
-
-fn check_client_id(core: &Core, hello: &Hello) -> Result<(), Rejection> {
-    let id = &hello.client_id;
-    // An empty id asks for one; 3.1.1 allows that only for a clean session.
-    let nameless = id.is_empty() && hello.version == Version::V311 && !hello.clean;
-    let too_long = id.len() > core.config.client_id_length;
-    if nameless || too_long || id.chars().any(char::is_control) {
-        return Err(reject(Refused::ClientId, 2, reason::CLIENT_ID_NOT_VALID));
-    }
-    Ok(())
-}
-
-async fn wait_for_turn(core: &Core, address: Address) -> Result<(), Rejection> {
-    let now = Instant::now();
-    let turn = core.slow_down.turn(address, now);
-    if turn - now > LONGEST_TURN {
-        core.slow_down.give_back(address, turn);
-        return Err(reject(Refused::SlowedDown, 3, reason::CONNECTION_RATE_EXCEEDED));
-    }
-    if turn > now {
-        sleep_until(turn.into()).await;
-    }
-    Ok(())
-}
-
-fn last_will(
-    core: &Core,
-    identity: &Identity,
-    version: Version,
-    (topic, payload, qos, retain): (String, Vec<u8>, u8, bool),
-) -> Result<LastWill, Rejection> {
-    if qos == 2 && version == Version::V5 {
-        return Err(reject(Refused::Qos, 5, reason::QOS_NOT_SUPPORTED));
-    }
-    let target = core
-        .rules
-        .publish(identity, &topic)
-        .map_err(|_refusal| reject(Refused::Will, 5, reason::NOT_AUTHORIZED))?;
-    if let Target::Service(topic) = &target
-        && !core.is_registered(identity, topic.service())
-    {
-        return Err(reject(Refused::Unregistered, 5, reason::NOT_AUTHORIZED));
-    }
-    let speaks = payload.is_empty() || Presence::parse(&payload).is_some();
-    if matches!(target, Target::Service(Topic::Status(_))) && !speaks {
-        return Err(reject(Refused::StatusPayload, 5, reason::PAYLOAD_FORMAT_INVALID));
-    }
-    Ok(LastWill { target, payload, qos1: qos > 0, retain })
+    protocol::connack_refused(&mut io.output, hello.version, no.v311, no.v5);
+    io.close(LAST_WORDS).await;
 }

@@ -18,16 +18,13 @@ use tokio::{
 
 use super::{
     end::End,
-    outbound::PendingSuback,
-    retained::Cursor,
     session::{Session, Waiting},
 };
 use crate::{
     fanout::{Envelope, feed::Kind},
     metrics::{Held, Refused},
-    protocol::{self, Packet, Publish, Requested, reason},
-    rules::{Refusal, Target},
-    subscriptions::Subscription,
+    protocol::{self, Packet, Publish, reason},
+    rules::Target,
 };
 
 /// A delivery is handed over at the latest with this many messages or bytes.
@@ -269,73 +266,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         Ok(())
     }
-
-    fn subscribe(&mut self, packet_id: u16, filters: &[Requested<'_>]) {
-        let mut codes = Vec::with_capacity(filters.len());
-        let mut retained = Vec::new();
-        for requested in filters {
-            match self.grant(requested) {
-                Ok(cursors) => {
-                    codes.push(requested.qos.min(1));
-                    retained.extend(cursors);
-                }
-                Err(refusal) => {
-                    let why = match refusal {
-                        Refusal::TooMany => Refused::Subscriptions,
-                        _ => Refused::Subscription,
-                    };
-                    self.core.counters.refuse(why);
-                    if self.core.counters.lines.allow() {
-                        tracing::warn!(
-                            client = self.name(),
-                            filter = shown(requested.filter),
-                            "subscription refused"
-                        );
-                    }
-                    codes.push(refusal.suback(self.version));
-                }
-            }
-        }
-        self.feeds.pending.push_back(PendingSuback { packet_id, codes, retained });
-        self.feeds.changed = true;
-    }
-
-    /// One filter: adds the subscription and tells which retained messages to
-    /// send for it.
-    fn grant(&mut self, requested: &Requested<'_>) -> Result<Vec<Cursor>, Refusal> {
-        let who = self.seat.live.identity();
-        let coverage = self.core.rules.subscribe(who, requested.filter)?;
-        let known = self.subscriptions.contains(requested.filter);
-        if !known && self.subscriptions.len() >= self.core.config.subscriptions_per_client {
-            return Err(Refusal::TooMany);
-        }
-        let qos1 = requested.qos > 0;
-        let wanted = match requested.retain_handling {
-            0 => true,
-            1 => !known,
-            _ => false,
-        };
-        let subscription = Subscription {
-            filter: requested.filter.to_owned(),
-            coverage,
-            qos1,
-            no_local: requested.no_local,
-            retain_as_published: requested.retain_as_published,
-        };
-        let cursors = Cursor::of(&subscription).filter(|_| wanted).collect();
-        self.subscriptions.insert(subscription);
-        Ok(cursors)
-    }
-
-    fn unsubscribe(&mut self, packet_id: u16, filters: &[&str]) {
-        let code = |known| if known { reason::SUCCESS } else { reason::NO_SUBSCRIPTION_EXISTED };
-        let codes: Vec<_> = filters.iter().map(|f| code(self.subscriptions.remove(f))).collect();
-        protocol::unsuback(&mut self.io.output, self.version, packet_id, &codes);
-        self.feeds.changed = true;
-    }
 }
 
 /// A name from outside, cut for the log.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     name.chars().take(100).collect()
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use rumqttd::{
     Notification,
-    local::{LinkRx, LinkTx},
     protocol::{Filter, Packet, Publish, QoS, RetainForwardRule, Subscribe, Unsubscribe},
 };
 use tokio::time::sleep;
@@ -14,7 +13,7 @@ use tokio::time::sleep;
 use super::{
     Envelope,
     feed::Feed,
-    router::{Generation, Request},
+    router::{Generation, Line},
 };
 
 /// How long to wait before looking again whether the router has caught up.
@@ -37,9 +36,7 @@ pub(crate) enum LinkEvent {
 
 /// A connection of ours to one router. Says goodbye when dropped.
 pub(crate) struct Link {
-    tx: Option<LinkTx>,
-    rx: LinkRx,
-    slot: usize,
+    line: Line,
     generation: Arc<Generation>,
     feeds: BTreeSet<Feed>,
     /// Per feed the place in the router's log where the next message is due.
@@ -50,9 +47,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(tx: LinkTx, rx: LinkRx, slot: usize, generation: Arc<Generation>) -> Self {
+    pub(super) fn new(line: Line, generation: Arc<Generation>) -> Self {
         let (feeds, expected) = (BTreeSet::new(), Vec::new());
-        Self { tx: Some(tx), rx, slot, generation, feeds, expected, lost: 0, owes_wake: false }
+        Self { line, generation, feeds, expected, lost: 0, owes_wake: false }
     }
 
     /// Changes what the link is subscribed to; [`LinkEvent::Subscribed`] with
@@ -86,7 +83,7 @@ impl Link {
             Packet::Publish(Publish::new(m.feed.topic(), m.bytes.clone(), false), None)
         };
         self.send(batch.iter().map(packet).collect()).await?;
-        while !self.tx.as_ref().is_none_or(|tx| tx.buffer().is_empty()) {
+        while !self.line.tx.as_ref().is_none_or(|tx| tx.buffer().is_empty()) {
             self.pause().await?;
         }
         Ok(())
@@ -108,7 +105,7 @@ impl Link {
         while self.generation.is_crowded() {
             self.pause().await?;
         }
-        let (Some(tx), Some(last)) = (self.tx.as_mut(), packets.pop()) else { return Ok(()) };
+        let (Some(tx), Some(last)) = (self.line.tx.as_mut(), packets.pop()) else { return Ok(()) };
         tx.buffer().extend(packets);
         tx.send(last).await.map_err(|_closed| RouterGone)?;
         Ok(())
@@ -125,11 +122,11 @@ impl Link {
     /// The next thing from the router. Safe to drop while it waits.
     pub(crate) async fn next(&mut self) -> Result<LinkEvent, RouterGone> {
         if self.owes_wake {
-            self.rx.wake().await.map_err(|_closed| RouterGone)?;
+            self.line.rx.wake().await.map_err(|_closed| RouterGone)?;
             self.owes_wake = false;
         }
         let notification = tokio::select! {
-            next = self.rx.next() => next.map_err(|_closed| RouterGone)?,
+            next = self.line.rx.next() => next.map_err(|_closed| RouterGone)?,
             () = self.generation.gone.cancelled() => return Err(RouterGone),
         };
         self.event(notification)
@@ -179,14 +176,6 @@ impl Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        if let Some(tx) = self.tx.take() {
-            self.generation.ask(Request::Close(tx, self.slot));
-        }
-    }
-}
-
 fn filter(feed: Feed) -> Filter {
     Filter {
         path: feed.filter().to_owned(),
@@ -199,12 +188,12 @@ fn filter(feed: Feed) -> Filter {
 
 /// A grip on a link's lock, to hang the router with.
 #[cfg(test)]
-pub(super) struct Grip(LinkTx);
+pub(super) struct Grip(rumqttd::local::LinkTx);
 
 #[cfg(test)]
 impl Link {
     pub(super) fn grip(&mut self) -> Grip {
-        Grip(self.tx.take().unwrap())
+        Grip(self.line.tx.take().unwrap())
     }
 }
 

@@ -57,16 +57,40 @@ pub(crate) struct Generation {
     alive: Box<dyn Fn() -> bool + Send + Sync>,
     inbox: Box<dyn Fn() -> usize + Send + Sync>,
     desk: mpsc::Sender<Request>,
+    desk_thread: thread::JoinHandle<()>,
     /// Cancelled when a successor has taken over.
     pub(super) gone: CancellationToken,
 }
 
 /// What the thread at the desk is asked for; both may block there.
 pub(super) enum Request {
-    Open(oneshot::Sender<(LinkTx, LinkRx, usize)>),
+    Open(oneshot::Sender<Line>),
     Close(LinkTx, usize),
     /// Ends the router.
     Stop,
+    /// How many slots are in use?
+    #[cfg(test)]
+    Count(mpsc::Sender<usize>),
+}
+
+/// A connection to the router, in its slot. Goes back to the desk wherever it
+/// is dropped, be it on the way to a client that has left.
+pub(super) struct Line {
+    /// `None`: not ours any more.
+    pub(super) tx: Option<LinkTx>,
+    pub(super) rx: LinkRx,
+    slot: usize,
+    desk: mpsc::Sender<Request>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let Some(tx) = self.tx.take() else { return };
+        if self.desk.send(Request::Close(tx, self.slot)).is_err() {
+            // It took its router's links with it.
+            tracing::trace!("the desk was gone before a link to its router");
+        }
+    }
 }
 
 type OpenLink = Box<dyn Fn(&str) -> Option<(LinkTx, LinkRx)> + Send>;
@@ -74,8 +98,9 @@ type OpenLink = Box<dyn Fn(&str) -> Option<(LinkTx, LinkRx)> + Send>;
 impl Generation {
     pub(super) fn start(settings: Settings) -> std::io::Result<Self> {
         let number = ROUTERS.fetch_add(1, Relaxed);
+        let places = settings.links.saturating_add(OWN_LINKS);
         let config = RouterConfig {
-            max_connections: settings.links.saturating_add(OWN_LINKS),
+            max_connections: places,
             max_outgoing_packet_count: LINK_BATCH,
             max_segment_size: (settings.backlog / SEGMENTS).max(SMALLEST_SEGMENT),
             max_segment_count: SEGMENTS,
@@ -90,15 +115,19 @@ impl Generation {
         });
         let (desk, requests) = mpsc::channel();
         let name = format!("router-{number}");
-        let router = name.clone();
-        thread::Builder::new()
-            .name(format!("links-{number}"))
-            .spawn(move || keep_desk(&router, &open, &requests))?;
+        let (router, to_desk) = (name.clone(), desk.clone());
+        let desk_thread =
+            thread::Builder::new().name(format!("links-{number}")).spawn(move || {
+                // One place is kept to end the router with.
+                keep_desk(places - 1, &open, &to_desk, &requests);
+                end(&router, &open);
+            })?;
         Ok(Self {
             name,
             alive: Box::new(move || !alive.is_disconnected()),
             inbox: Box::new(move || inbox.len()),
             desk,
+            desk_thread,
             gone: CancellationToken::new(),
         })
     }
@@ -108,7 +137,7 @@ impl Generation {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        (self.alive)() && !self.gone.is_cancelled()
+        (self.alive)() && !self.desk_thread.is_finished() && !self.gone.is_cancelled()
     }
 
     pub(super) fn is_crowded(&self) -> bool {
@@ -122,9 +151,8 @@ impl Generation {
         }
         let (reply, answer) = oneshot::channel();
         this.ask(Request::Open(reply));
-        let opened = this.gone.run_until_cancelled(answer).await?;
-        let (tx, rx, slot) = opened.ok()?;
-        Some(Link::new(tx, rx, slot, Arc::clone(this)))
+        let line = this.gone.run_until_cancelled(answer).await?.ok()?;
+        Some(Link::new(line, Arc::clone(this)))
     }
 
     /// Asks the desk; a desk that is gone took its router's links with it.
@@ -151,8 +179,14 @@ fn smaller_logs(backlog: usize) -> HashMap<String, SegmentConfig> {
 }
 
 /// Opens and closes links, one after the other: a slot's name is free again
-/// only after the router has been told that its last user left.
-fn keep_desk(router: &str, open: &OpenLink, requests: &mpsc::Receiver<Request>) {
+/// only after the router has been told that its last user left. Returns when
+/// the router is of no more use.
+fn keep_desk(
+    places: usize,
+    open: &OpenLink,
+    desk: &mpsc::Sender<Request>,
+    requests: &mpsc::Receiver<Request>,
+) {
     let mut free: Vec<usize> = Vec::new();
     let mut used = 0;
     for request in requests {
@@ -162,8 +196,13 @@ fn keep_desk(router: &str, open: &OpenLink, requests: &mpsc::Receiver<Request>) 
                     used += 1;
                     used
                 });
-                let Some((tx, rx)) = open(&format!("c{slot}")) else { return };
-                if let Err((tx, _rx, slot)) = reply.send((tx, rx, slot)) {
+                let opened = if slot > places { None } else { open(&format!("c{slot}")) };
+                let Some((tx, rx)) = opened else { return };
+                let line = Line { tx: Some(tx), rx, slot, desk: desk.clone() };
+                if let Err(mut line) = reply.send(line)
+                    && let Some(tx) = line.tx.take()
+                {
+                    // Closed here and now: who comes next may need its place.
                     leave(tx);
                     free.push(slot);
                 }
@@ -172,10 +211,9 @@ fn keep_desk(router: &str, open: &OpenLink, requests: &mpsc::Receiver<Request>) 
                 leave(tx);
                 free.push(slot);
             }
-            Request::Stop => {
-                end(router, open);
-                return;
-            }
+            Request::Stop => return,
+            #[cfg(test)]
+            Request::Count(reply) => reply.send(used - free.len()).unwrap(),
         }
     }
 }

@@ -77,6 +77,49 @@ async fn a_hung_router_is_replaced_within_a_second() {
     replaced(&it.fanout, async |fanout| fanout.hang_router(Duration::from_secs(3)).await).await;
 }
 
+/// Waits until the carrier and the probe have the only links.
+pub(crate) async fn no_slot_is_left_behind(fanout: &Fanout) {
+    let wait = async {
+        let mut look = tokio::time::interval(Duration::from_millis(2));
+        while fanout.slots() != 2 {
+            look.tick().await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("not as many slots as links of our own");
+}
+
+#[tokio::test]
+async fn a_link_that_nobody_takes_leaves_no_slot_behind() {
+    let it = start(1 << 20);
+    no_slot_is_left_behind(&it.fanout).await;
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    it.fanout.current.borrow().ask(router::Request::Open(reply));
+    assert_eq!(it.fanout.slots(), 3, "the link is on its way");
+    drop(answer);
+    assert_eq!(it.fanout.slots(), 2);
+    // Nor does one that is dropped before it is on its way.
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    drop(answer);
+    it.fanout.current.borrow().ask(router::Request::Open(reply));
+    assert_eq!(it.fanout.slots(), 2);
+}
+
+#[tokio::test]
+async fn a_router_whose_desk_has_ended_is_replaced() {
+    let it = start(1 << 20);
+    let restarts = || it.fanout.counters.snapshot().router_restarts;
+    no_slot_is_left_behind(&it.fanout).await;
+    // More than there is room for.
+    let mut links = Vec::new();
+    while restarts() == 0 {
+        links.push(timeout(PATIENCE, it.fanout.open()).await.expect("no other router"));
+    }
+    drop(links);
+    drop(subscribed(&it.fanout, &[Feed::AllTraffic]).await);
+    assert_eq!(restarts(), 1);
+    assert!(it.fanout.is_healthy());
+}
+
 #[tokio::test]
 async fn a_service_s_messages_come_from_its_part_and_from_all() {
     let it = start(1 << 20);

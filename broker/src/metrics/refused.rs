@@ -76,7 +76,8 @@ refusals! {
     SlowedDown => "slowed_down",
     /// An enhanced authentication method, which is not offered.
     AuthenticationMethod => "authentication_method",
-    /// The gatekeeper could not decide.
+    /// The gatekeeper could not decide, or somebody was dismissed while this
+    /// client was being let in.
     Unavailable => "unavailable",
     /// A publish to a topic that is not this client's.
     Publish => "publish",

@@ -256,6 +256,24 @@ async fn subscribing_and_unsubscribing_a_thousand_filters() -> Result<()> {
 }
 
 #[tokio::test]
+async fn one_packet_with_as_many_filters_as_it_holds() -> Result<()> {
+    attack(async |address| {
+        let names: Vec<_> = (0..999).map(|n| format!("komandorr/traffic/x{n}")).collect();
+        let mut all: Vec<_> = names.iter().map(String::as_str).collect();
+        all.resize(120_000, "+/+/x");
+        let mut client = Raw::connect(address, 5, "many").await?;
+        client.send(&filters(0x82, 5, &all)).await?;
+        let ack = client.packet().await?;
+        ensure!(ack.ends_with(&vec![0x97; 119_000]));
+        client.send(&filters(0xa2, 5, &all)).await?;
+        let ack = client.packet().await?;
+        ensure!(ack.ends_with(&vec![0x11; 119_000]));
+        client.ping().await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn silent_and_trickling_sockets_in_numbers() -> Result<()> {
     attack(async |address| {
         let mut all = Vec::new();

@@ -193,6 +193,36 @@ async fn subscriptions_of_one_client() -> Result<()> {
 }
 
 #[tokio::test]
+async fn filters_of_one_packet() -> Result<()> {
+    let config = Config { subscriptions_per_client: 2, ..Config::default() };
+    let server = start_with(config, TRUSTED).await?;
+    let mut publisher = Raw::connect(server.address, 4, "p").await?;
+    publisher.send(&publish(4, 3, "komandorr/status/a", 1, b"online")).await?;
+    publisher.expect(&[0x40, 2, 0, 1]).await?;
+    let (a, b) = ("komandorr/status/a", "komandorr/status/b");
+    for level in [4, 5] {
+        let mut client = Raw::connect(server.address, level, "c").await?;
+        // The third one would fit, and is refused all the same.
+        client.send(&filters(0x82, level, &[a, a, b])).await?;
+        let ack = client.packet().await?;
+        let refused = if level == 5 { 0x97 } else { 0x80 };
+        ensure!(ack.first() == Some(&0x90) && ack.ends_with(&[0, 0, refused]), "{ack:02x?}");
+        // What is retained comes once, and then nothing more.
+        ensure!(read_publish(level, &client.packet().await?)?.2 == b"online");
+        client.ping().await?;
+        client.send(&filters(0xa2, level, &[b, b, a])).await?;
+        let ack = client.packet().await?;
+        ensure!(level == 4 || ack.ends_with(&[0x11, 0x11, 0x11]), "{ack:02x?}");
+        // So it is still there.
+        publisher.send(&publish(4, 2, a, 1, b"online")).await?;
+        publisher.expect(&[0x40, 2, 0, 1]).await?;
+        ensure!(read_publish(level, &client.packet().await?)?.1 == a);
+    }
+    ensure!(server.broker.metrics().refused(Refused::Subscriptions) == 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn retained_topics() -> Result<()> {
     let server = start_with(Config { retained: 1, ..Config::default() }, TRUSTED).await?;
     let mut client = Raw::connect(server.address, 5, "c").await?;
@@ -280,12 +310,29 @@ async fn wrong_passwords_slow_their_address_down() -> Result<()> {
     // Nothing, 100, 200, 400 ms.
     ensure!(start.elapsed() >= Duration::from_millis(700), "{:?}", start.elapsed());
     ensure!(server.broker.metrics().refused(Refused::Credentials) == 4);
-    // The right password works, in its turn.
     Raw::connect_as(server.address, 4, "c", "web-1").await?.ping().await
 }
 
 #[tokio::test]
-async fn guessing_beyond_measure_is_not_even_checked() -> Result<()> {
+async fn a_right_password_waits_for_no_wrong_one() -> Result<()> {
+    let config = Config { wrong_password_delay: Duration::from_secs(6), ..Config::default() };
+    let server = start_with(config, GUARDED).await?;
+    let hello = connect(5, "c", Some(("web-1", "guess")));
+    let mut first = Raw::open(server.address).await?;
+    first.send(&hello).await?;
+    ensure!(first.rest().await? == [0x20, 3, 0, 0x86, 0]);
+    let mut held_back = Raw::open(server.address).await?;
+    held_back.send(&hello).await?;
+    for level in [4, 5] {
+        Raw::connect_as(server.address, level, "c", "web-1").await?.ping().await?;
+    }
+    let refused = server.broker.metrics().refused(Refused::Credentials);
+    ensure!(refused == 1, "the wrong one's turn came first");
+    Ok(())
+}
+
+#[tokio::test]
+async fn guessing_beyond_measure_is_sent_away_at_once() -> Result<()> {
     let config = Config { wrong_password_delay: Duration::from_secs(20), ..Config::default() };
     let server = start_with(config, GUARDED).await?;
     let hello = connect(5, "c", Some(("web-1", "guess")));
@@ -295,7 +342,7 @@ async fn guessing_beyond_measure_is_not_even_checked() -> Result<()> {
         ensure!(client.rest().await? == answer);
     }
     ensure!(server.broker.metrics().refused(Refused::SlowedDown) == 1);
-    Ok(())
+    Raw::connect_as(server.address, 4, "c", "web-1").await?.ping().await
 }
 
 #[tokio::test]

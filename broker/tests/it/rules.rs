@@ -100,6 +100,31 @@ async fn an_operator_can_end_a_service_s_connections() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_was_checked_before_somebody_was_dismissed_is_checked_again() -> Result<()> {
+    let server = start_with(Config::default(), GUARDED).await?;
+    let user = ("web-1", "token-of-web-1");
+    for (level, answer) in [(4, vec![0x20, 2, 0, 3]), (5, vec![0x20, 3, 0, 0x88, 0])] {
+        // Neither on the list of clients yet, nor checked any more.
+        let broker = server.broker.clone();
+        *server.registry.then.lock() = Some(Box::new(move || {
+            assert_eq!(broker.disconnect(|_| true), 0);
+        }));
+        let mut client = Raw::open(server.address).await?;
+        client.send(&connect(level, "c", Some(user))).await?;
+        assert_eq!(client.rest().await?, answer);
+        assert!(server.broker.metrics().clients.is_empty());
+        // It comes again, and is still known.
+        let mut client = Raw::connect_as(server.address, level, "c", user.0).await?;
+        client.ping().await?;
+        assert_eq!(server.broker.disconnect(|_| true), 1);
+        client.rest().await?;
+        server.until(|m| m.clients.is_empty()).await?;
+    }
+    assert_eq!(server.broker.metrics().refused(Refused::Unavailable), 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_client_id_belongs_to_its_user() -> Result<()> {
     let server = start_with(Config::default(), GUARDED).await?;
     let mut one = Raw::connect_as(server.address, 4, "same", "web-1").await?;

@@ -34,7 +34,11 @@ pub(crate) const GUARDED: Door = Door { transport: Transport::Tcp, trusted: fals
 pub(crate) struct Registry {
     /// Services that were removed.
     pub(crate) removed: Arc<Mutex<BTreeSet<ServiceId>>>,
+    /// Happens as soon as the next login has been found right.
+    pub(crate) then: Arc<Mutex<Option<Then>>>,
 }
+
+pub(crate) type Then = Box<dyn FnOnce() + Send>;
 
 impl Gatekeeper for Registry {
     fn authenticate(
@@ -53,6 +57,10 @@ impl Gatekeeper for Registry {
         };
         if password != Some(format!("token-of-{user}").as_bytes()) {
             return Err(Denied::WrongCredentials);
+        }
+        let then = self.then.lock().take();
+        if let Some(then) = then {
+            then();
         }
         let web_1 = ServiceId::new("web-1").map_err(|_form| Denied::Unavailable)?;
         Ok(match user {
@@ -343,6 +351,17 @@ pub(crate) fn subscribe(level: u8, packet_id: u16, filter: &str, options: u8) ->
     text(&mut body, filter.as_bytes());
     body.push(options);
     packet(0x82, &body)
+}
+
+/// SUBSCRIBE (`0x82`) or UNSUBSCRIBE (`0xa2`) with many filters.
+pub(crate) fn filters(first: u8, level: u8, filters: &[&str]) -> Vec<u8> {
+    let mut body = vec![0, 9];
+    body.extend(vec![0; usize::from(level == 5)]);
+    for filter in filters {
+        text(&mut body, filter.as_bytes());
+        body.extend(vec![0; usize::from(first == 0x82)]);
+    }
+    packet(first, &body)
 }
 
 /// The payload and the first byte of a PUBLISH.
