@@ -2,6 +2,7 @@
 //! database, no clock: the rules of "stored once" and of the roll-up alone.
 
 mod identities;
+mod own;
 mod parts;
 
 // Seeded like std's, and several times as fast for keys as short as these.
@@ -13,6 +14,7 @@ use crate::{
     ranges::RangeSet,
 };
 use identities::Identities;
+use own::OwnTraffic;
 pub(crate) use parts::{ImportMark, InterfaceKey, InterfacePart, VolumePart};
 
 /// How far an agent's clock may run ahead of ours before its time stamp is
@@ -53,6 +55,9 @@ pub(crate) struct Batch {
     /// Agents that the store need not know any more.
     pub(crate) forgotten: Vec<i32>,
     pub(crate) import_marks: Vec<ImportMark>,
+    /// Services that report by themselves from earlier than was known: since when,
+    /// Unix milliseconds. The earliest counts.
+    pub(crate) own: Vec<(i32, i64)>,
     /// Samples that were stored before.
     pub(crate) repeated: u64,
 }
@@ -62,6 +67,7 @@ pub(crate) struct Batch {
 #[derive(Debug, Default)]
 pub(crate) struct Batcher {
     identities: Identities,
+    own: OwnTraffic,
 }
 
 impl Batcher {
@@ -74,6 +80,11 @@ impl Batcher {
         stored: RangeSet,
     ) {
         self.identities.restore(number, identity, service_no, stored);
+    }
+
+    /// Takes up from when a service reports by itself, Unix milliseconds.
+    pub(crate) fn restore_own(&mut self, service_no: i32, since_ms: i64) {
+        self.own.restore(service_no, since_ms);
     }
 
     /// Gives a number to nobody any more.
@@ -112,6 +123,7 @@ impl Batcher {
         };
         batch.roll_up(&row);
         batch.mark_import(&row);
+        self.own.take(&row, &mut batch.own);
         batch.rows.push(row);
     }
 

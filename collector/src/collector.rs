@@ -46,14 +46,15 @@ impl Collector {
         })?;
         let registry = Registry::load(database.lane()).map_err(failed)?;
         let registry = Arc::new(registry);
-        let live = Arc::new(Live::new(Arc::clone(&registry), zone.clone()));
+        let live = Arc::new(Live::new(Arc::clone(&registry), zone));
         let take_up = |connection: &duckdb::Connection| {
             let minutes = KeptMinutes::load(connection, config.keep_five_minutes)?;
             Ok((minutes, restore(connection, &live, minutes)?))
         };
         let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
         let journal: Arc<Journal> = Arc::default();
-        let reader = Reader::new(&database, &journal, &registry, zone, minutes);
+        let kept = (minutes, config.keep_hours);
+        let reader = Reader::new(&database, &journal, &registry, &live, kept);
         let stats = Arc::new(Stats::new(Arc::clone(&journal)));
         Ok(Self { config, database, batcher, journal, registry, live, stats, reader })
     }

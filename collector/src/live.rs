@@ -23,6 +23,7 @@ pub use service::{AgentState, InterfaceState, KEPT_SAMPLES, RecentSample};
 
 use crate::{
     batch::{Batch, Row},
+    bucket::{DAY_MS, bucket_of},
     registry::Registry,
 };
 use fleet::Fleet;
@@ -56,6 +57,8 @@ pub(crate) struct StoredVolumes {
     pub(crate) total: Volume,
     pub(crate) today: Volume,
     pub(crate) month: Volume,
+    /// Start of the first day with traffic, Unix milliseconds.
+    pub(crate) first_ms: Option<i64>,
 }
 
 impl Live {
@@ -119,6 +122,20 @@ impl Live {
         self.state.read().fleet.last_hour(now)
     }
 
+    /// The day of UTC on which a service's traffic begins, Unix milliseconds; `None`
+    /// without any. What was forgotten since the program started still counts.
+    pub(crate) fn first_day(&self, service_no: i32) -> Option<i64> {
+        let first_ms = self.state.read().services.get(&service_no)?.first_ms?;
+        Some(bucket_of(first_ms, DAY_MS))
+    }
+
+    /// From when a service's own samples tell of traffic, `None` where it has none:
+    /// history of a later time would count twice.
+    pub fn own_since(&self, id: &ServiceId) -> Option<Timestamp> {
+        let since_ms = self.with(id, ServiceLive::own_since_ms)??;
+        Timestamp::from_millisecond(since_ms).ok()
+    }
+
     fn with<T>(&self, id: &ServiceId, get: impl FnOnce(&ServiceLive) -> T) -> Option<T> {
         let service = self.registry.get(id.as_str())?;
         self.state.read().services.get(&service.number).map(get)
@@ -129,6 +146,11 @@ impl Live {
         let spans = self.periods.at(Timestamp::now());
         let mut state = self.state.write();
         state.services.entry(service_no).or_default().restore(volumes, spans);
+    }
+
+    /// Takes up from when a service reports by itself, Unix milliseconds.
+    pub(crate) fn restore_own(&self, service_no: i32, since_ms: i64) {
+        self.state.write().services.entry(service_no).or_default().own_since(since_ms);
     }
 
     /// Takes up a stored sample, whose volume is in the stored sums already.
@@ -163,6 +185,9 @@ impl Live {
             if let Some((up, down)) = mark.earlier() {
                 state.services.entry(mark.service_no).or_default().count(up, down);
             }
+        }
+        for &(service_no, since_ms) in &batch.own {
+            state.services.entry(service_no).or_default().own_since(since_ms);
         }
         // Shared out already, for the roll-up.
         for (&(service_no, bucket_ms), part) in &batch.volumes {

@@ -14,7 +14,7 @@ mod spans;
 mod tally;
 mod weeks;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
@@ -29,7 +29,7 @@ pub use profile::{HourCell, HourProfile};
 pub use query::{Holdings, InterfaceVolume, Kept};
 pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step, Talker};
 pub use spans::RunningVolumes;
-pub(crate) use spans::{in_spans, of_all_time};
+pub(crate) use spans::{first_days, in_spans, of_all_time};
 pub use weeks::WeekReport;
 
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
     bucket::HOUR_MS,
     journal::Journal,
     level::Level,
-    live::Volume,
+    live::{Live, Volume},
     registry::{Registry, Service},
     store::Database,
 };
@@ -49,8 +49,9 @@ use query::{BucketRow, Grouping, Pool, Which};
 pub struct Reader {
     pool: Pool,
     registry: Arc<Registry>,
-    zone: TimeZone,
+    live: Arc<Live>,
     minutes: KeptMinutes,
+    keep_hours: Duration,
     database: PathBuf,
     backups: Arc<Semaphore>,
 }
@@ -66,14 +67,15 @@ impl Reader {
         database: &Arc<Database>,
         journal: &Arc<Journal>,
         registry: &Arc<Registry>,
-        zone: TimeZone,
-        minutes: KeptMinutes,
+        live: &Arc<Live>,
+        (minutes, keep_hours): (KeptMinutes, Duration),
     ) -> Self {
         Self {
             pool: Pool::new(database, journal),
             registry: Arc::clone(registry),
-            zone,
+            live: Arc::clone(live),
             minutes,
+            keep_hours,
             database: database.path().to_owned(),
             backups: Arc::new(Semaphore::new(1)),
         }
@@ -81,7 +83,7 @@ impl Reader {
 
     /// The time zone in which days, weeks and months are cut.
     pub fn zone(&self) -> &TimeZone {
-        &self.zone
+        self.live.zone()
     }
 
     /// Volumes, mean, peak, 95th percentile and coverage of a range.
@@ -131,7 +133,7 @@ impl Reader {
         range: Range,
         unit: Calendar,
     ) -> Result<Vec<PeriodVolume>, ReadError> {
-        let periods = unit.periods(range, &self.zone);
+        let periods = unit.periods(range, self.zone());
         if periods.len() > MAX_POINTS {
             return Err(ReadError::TooManyPoints(periods.len()));
         }
@@ -146,9 +148,9 @@ impl Reader {
         weeks: u32,
         now: Timestamp,
     ) -> Result<HourProfile, ReadError> {
-        let hours = profile::hours(weeks, now, &self.zone);
+        let hours = profile::hours(weeks, now, self.zone());
         let rows = self.local_rows(scope, &hours).await?;
-        Ok(HourProfile::of(&rows, &hours, &self.zone))
+        Ok(HourProfile::of(&rows, &hours, self.zone()))
     }
 
     /// The last ISO weeks, oldest first, this one included.
@@ -158,7 +160,7 @@ impl Reader {
         weeks: u32,
         now: Timestamp,
     ) -> Result<Vec<WeekReport>, ReadError> {
-        let periods = weeks::last(weeks, now, &self.zone);
+        let periods = weeks::last(weeks, now, self.zone());
         let services = self.services(scope)?;
         // Each week by the finest that is kept of it, however many are asked for.
         let by_hours = periods.partition_point(|&(from, _)| !self.minutes.since(from));
@@ -175,7 +177,7 @@ impl Reader {
             for ((_, rows), &(from, to)) in fold::cut(&rows, periods).zip(periods) {
                 let range = Range { from, to };
                 let summary = Summary::of(rows, range, services.len(), now);
-                reports.push(WeekReport::of(range, summary, reports.last(), now, &self.zone));
+                reports.push(WeekReport::of(range, summary, reports.last(), now, self.zone()));
             }
         }
         Ok(reports)
@@ -185,8 +187,9 @@ impl Reader {
     pub async fn top_talkers(&self, range: Range, limit: usize) -> Result<Vec<Talker>, ReadError> {
         let totals = self.pool.totals(range.widened(HOUR_MS), limit).await?;
         let services = self.registry.services();
+        let services: HashMap<_, _> = services.iter().map(|s| (s.number, s)).collect();
         let named = |(number, volume): (i32, Volume)| {
-            let service = services.iter().find(|service| service.number == number)?;
+            let service = services.get(&number)?;
             Some(Talker { service: service.id.clone(), name: service.name.clone(), volume })
         };
         Ok(totals.into_iter().filter_map(named).collect())
@@ -202,7 +205,16 @@ impl Reader {
     pub async fn begins(&self, service: &ServiceId) -> Result<Option<Timestamp>, ReadError> {
         let services = self.services(&Scope::One(service.clone()))?;
         let number = services.first().map(|service| service.number).unwrap_or_default();
-        let first_ms = self.pool.first_traffic(number).await?;
+        // Known while the program runs, but not what was forgotten meanwhile.
+        let kept = Timestamp::now().checked_sub(self.keep_hours).unwrap_or(Timestamp::MIN);
+        let day_ms = match self.live.first_day(number) {
+            Some(day_ms) if day_ms < kept.as_millisecond() => self.pool.first_day(number).await?,
+            known => known,
+        };
+        let Some(day_ms) = day_ms else { return Ok(None) };
+        let day = Timestamp::from_millisecond(day_ms).unwrap_or(Timestamp::MIN);
+        let level = if self.minutes.since(day) { Level::FiveMinutes } else { Level::Hour };
+        let first_ms = self.pool.first_traffic(number, day_ms, level).await?;
         Ok(first_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()))
     }
 

@@ -1,5 +1,5 @@
 //! What the store holds, taken up at the start: stored ranges, volumes, the
-//! last samples.
+//! last samples, and from when services report by themselves.
 
 use std::collections::HashMap;
 
@@ -22,14 +22,31 @@ pub(crate) fn restore(
 ) -> duckdb::Result<Batcher> {
     let spans = Spans::around(Timestamp::now(), live.zone());
     let running = read::in_spans(connection, spans, minutes)?;
+    let first_days = read::first_days(connection)?;
     for (service_no, total) in read::of_all_time(connection)? {
         let (today, month) = running.get(&service_no).copied().unwrap_or_default();
-        live.restore(service_no, StoredVolumes { total, today, month });
+        let first_ms = first_days.get(&service_no).copied();
+        live.restore(service_no, StoredVolumes { total, today, month, first_ms });
     }
     for row in last_samples(connection)? {
         live.restore_sample(&row);
     }
-    batcher(connection)
+    let mut batcher = batcher(connection)?;
+    for (service_no, since_ms) in own_traffic(connection)? {
+        live.restore_own(service_no, since_ms);
+        batcher.restore_own(service_no, since_ms);
+    }
+    Ok(batcher)
+}
+
+/// From when each service reports by itself.
+fn own_traffic(connection: &Connection) -> duckdb::Result<Vec<(i32, i64)>> {
+    let mut statement = connection.prepare(
+        "SELECT service_no, epoch_ms(min(since)) FROM own_traffic
+         SEMI JOIN service USING (service_no) GROUP BY service_no",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
 }
 
 fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {

@@ -21,6 +21,10 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Name of the source whose imports hold the totals of the original's agents:
+    /// what they post later goes on from there.
+    pub const ORIGINAL: &str = "komandorr.db";
+
     /// The origin that an identity tells.
     pub fn of_identity(identity: &str) -> Self {
         if identity.starts_with(IMPORT_AGENT) {

@@ -9,12 +9,21 @@ use komandorr_collector::{Collector, Config};
 const SERVICES: i64 = 1000;
 const DAY_MS: i64 = 86_400_000;
 
+const HOUR_MS: i64 = 3_600_000;
+
 /// Tables with the length of their buckets and of the blocks that they are
-/// sorted by.
-const LEVELS: [(&str, &str, i64, [i64; 2]); 2] = [
-    ("five_minute_volume", "fleet_five_minutes", 300_000, [32 * DAY_MS, DAY_MS]),
-    ("hour_volume", "fleet_hours", 3_600_000, [256 * DAY_MS, 8 * DAY_MS]),
+/// sorted by, the long ones first.
+const LEVELS: [(&str, &str, i64, &[i64]); 2] = [
+    (
+        "five_minute_volume",
+        "fleet_five_minutes",
+        300_000,
+        &[32 * DAY_MS, 8 * DAY_MS, DAY_MS, 2 * HOUR_MS],
+    ),
+    ("hour_volume", "fleet_hours", HOUR_MS, &[256 * DAY_MS, 8 * DAY_MS, DAY_MS]),
 ];
+/// How long after its end a block is sorted, at the latest.
+const SETTLED_MS: i64 = 6 * HOUR_MS;
 
 pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
     let config = Config { path: database.to_owned(), ..Config::default() };
@@ -28,14 +37,15 @@ pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
     ))?;
     let end_ms = Timestamp::now().as_millisecond();
     let begin_ms = (end_ms - months * 30 * DAY_MS) / DAY_MS * DAY_MS;
-    for (table, fleet, bucket_ms, [long, short]) in LEVELS {
+    for (table, fleet, bucket_ms, blocks) in LEVELS {
         let mut from = begin_ms;
         while from < end_ms {
-            // The next end of a block that is over, the longest that fits.
-            let end = |length: i64| (from / length + 1) * length;
-            let (to, order) = match (end(long), end(short)) {
-                (to, _) | (_, to) if to <= end_ms => (to, "service_no, bucket"),
-                _ => (end_ms / bucket_ms * bucket_ms, "bucket, service_no"),
+            // The next end of a block that is sorted, the longest that fits.
+            let mut ends = blocks.iter().map(|length| ((from / length + 1) * length, length));
+            let sorted = ends.find(|&(end, length)| end + length.min(&SETTLED_MS) <= end_ms);
+            let (to, order) = match sorted.map(|(end, _)| end) {
+                Some(end) => (end, "service_no, bucket"),
+                None => (end_ms / bucket_ms * bucket_ms, "bucket, service_no"),
             };
             if to <= from {
                 break;
@@ -43,8 +53,8 @@ pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
             rows(&connection, table, fleet, bucket_ms, (from, to), order)?;
             from = to;
         }
-        for length in [long, short] {
-            let until = end_ms / length * length;
+        for length in blocks {
+            let until = (end_ms - length.min(&SETTLED_MS)) / length * length;
             connection.execute_batch(&format!(
                 "INSERT INTO sorted_volume VALUES ('{table}', {length}, make_timestamp_ms({until}))"
             ))?;

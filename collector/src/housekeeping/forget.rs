@@ -83,6 +83,7 @@ fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
         "DELETE FROM sample WHERE {gone};
          DELETE FROM interface_volume WHERE {gone};
          DELETE FROM import_mark WHERE {gone};
+         DELETE FROM own_traffic WHERE {gone};
          DELETE FROM agent WHERE {gone};
          DELETE FROM stored_range WHERE agent_no NOT IN (SELECT agent_no FROM agent);
          DELETE FROM forgotten_volume WHERE {gone};"
@@ -150,12 +151,14 @@ mod tests {
              INSERT INTO interface_volume
              SELECT service_no, 'eth0', 'physical', true, TIMESTAMP '2026-11-24 12:00:00', 1, 1
              FROM service;
+             INSERT INTO own_traffic
+             SELECT service_no, TIMESTAMP '2026-11-24 12:00:00' FROM service;
              DELETE FROM service WHERE service_no IN (2, 3)",
         )?;
         assert_eq!(removed(&connection)?, [2, 3]);
         // The fourth was registered after somebody had asked who is gone.
         left_behind(&connection, &[2, 3, 4])?;
-        for table in ["hour_volume", "day_volume", "interface_volume"] {
+        for table in ["hour_volume", "day_volume", "interface_volume", "own_traffic"] {
             let left: String = connection.query_row(
                 &format!("SELECT string_agg(service_no, ' ' ORDER BY service_no) FROM {table}"),
                 [],

@@ -18,8 +18,9 @@ use crate::{
 
 /// Blocks of each level, the long ones first: where a long one is due its short
 /// ones need no sorting any more.
-const BLOCKS: [(Level, i64); 6] = [
+const BLOCKS: [(Level, i64); 7] = [
     (Level::FiveMinutes, Level::FiveMinutes.block_ms()),
+    (Level::FiveMinutes, 8 * DAY_MS),
     (Level::FiveMinutes, DAY_MS),
     (Level::FiveMinutes, 2 * HOUR_MS),
     (Level::Hour, Level::Hour.block_ms()),

@@ -30,6 +30,7 @@ pub(super) fn append(connection: &Connection, entry: &Entry<'_>) -> duckdb::Resu
     put(connection, "stored_range", ranges(entry))?;
     put(connection, "import_mark", import_marks(entry))?;
     put(connection, "interface_volume", interfaces(entry))?;
+    put(connection, "own_traffic", own_traffic(entry))?;
     if entry.forgotten.is_empty() {
         return Ok(());
     }
@@ -127,6 +128,12 @@ fn import_marks(entry: &Entry<'_>) -> Columns {
         .with(UInt64Array::from_iter_values(marks().map(|mark| mark.down)))
         .with(marks().map(|mark| mark.up_total).collect::<UInt64Array>())
         .with(marks().map(|mark| mark.down_total).collect::<UInt64Array>())
+}
+
+fn own_traffic(entry: &Entry<'_>) -> Columns {
+    Columns::default()
+        .with(Int32Array::from_iter_values(entry.own.iter().map(|own| own.0)))
+        .times(entry.own.iter().map(|own| own.1))
 }
 
 fn interfaces(entry: &Entry<'_>) -> Columns {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::latest::keep_latest;
@@ -10,7 +10,9 @@ use crate::batch::{Batch, ImportMark, InterfaceKey, InterfacePart, Row, VolumePa
 
 /// First byte of an entry. A later form gets another, and this one can still be
 /// read: a new version takes up what a killed older one has left.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// The form that did not say from when services report by themselves.
+const WITHOUT_OWN: u8 = 1;
 
 /// What one or several batches add to the tables.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,10 @@ pub(super) struct Entry<'a> {
     /// Agents that the store need not know any more.
     pub(super) forgotten: Cow<'a, [i32]>,
     pub(super) import_marks: Cow<'a, [ImportMark]>,
+    /// Service, and from when it reports by itself, Unix milliseconds. Behind the rest,
+    /// so that of both forms that is the same.
+    #[serde(skip)]
+    pub(super) own: Cow<'a, [(i32, i64)]>,
 }
 
 /// What is kept of a sample as it came.
@@ -91,19 +97,41 @@ impl<'a> Entry<'a> {
             agents: Cow::Borrowed(&batch.agents),
             forgotten: Cow::Borrowed(&batch.forgotten),
             import_marks: Cow::Borrowed(&batch.import_marks),
+            own: Cow::Borrowed(&batch.own),
         }
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_extend(self, vec![FORM])
+        postcard::to_extend(&(self, &self.own), vec![FORM])
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Entry<'static>, EntryError> {
         match bytes.split_first() {
-            Some((&FORM, rest)) => Ok(postcard::from_bytes(rest)?),
+            Some((&FORM, rest)) => {
+                let (entry, own): (Entry<'static>, Vec<(i32, i64)>) = postcard::from_bytes(rest)?;
+                Ok(Entry { own: own.into(), ..entry })
+            }
+            Some((&WITHOUT_OWN, rest)) => {
+                let entry: Entry<'static> = postcard::from_bytes(rest)?;
+                Ok(Entry { own: entry.own_of_samples().into(), ..entry })
+            }
             Some((&form, _)) => Err(EntryError::Form(form)),
             None => Err(EntryError::Empty),
         }
+    }
+
+    /// From when its samples say that services report by themselves. Whatever agent
+    /// imports has left a mark.
+    fn own_of_samples(&self) -> Vec<(i32, i64)> {
+        let imports: HashSet<_> = self.import_marks.iter().map(|mark| mark.agent_no).collect();
+        let imported = |agent_no: Option<i32>| agent_no.is_some_and(|no| imports.contains(&no));
+        let own = self.samples.iter().filter(|sample| !imported(sample.agent_no));
+        let begin = |sample: &StoredSample| {
+            (sample.service_no, sample.ended_ms.saturating_sub(sample.interval_ms.into()))
+        };
+        let mut own: Vec<_> = own.map(begin).collect();
+        keep_earliest(&mut own);
+        own
     }
 
     /// Adds what came later.
@@ -122,11 +150,13 @@ impl<'a> Entry<'a> {
         self.agents.to_mut().extend(later.agents.into_owned());
         self.forgotten.to_mut().extend_from_slice(&later.forgotten);
         self.import_marks.to_mut().extend_from_slice(&later.import_marks);
+        self.own.to_mut().extend_from_slice(&later.own);
     }
 
     /// Leaves what is worth writing: of each service the last `keep` samples, in
     /// the order of time, which then takes hardly any room on disk; and of each
-    /// agent's numbers as few ranges as hold exactly them.
+    /// agent's numbers as few ranges as hold exactly them; and of each service from
+    /// when it reports the earliest.
     pub(super) fn condense(&mut self, keep: usize) {
         keep_latest(&mut self.samples, keep);
         self.samples.sort_by_key(|sample| (sample.ended_ms, sample.service_no, sample.seq));
@@ -139,7 +169,14 @@ impl<'a> Entry<'a> {
             }
             joins
         });
+        keep_earliest(self.own.to_mut());
     }
+}
+
+/// Leaves of each service from when it reports the earliest, in their order.
+fn keep_earliest(own: &mut Vec<(i32, i64)>) {
+    own.sort_unstable();
+    own.dedup_by_key(|(service_no, _)| *service_no);
 }
 
 #[cfg(test)]

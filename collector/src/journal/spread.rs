@@ -85,6 +85,7 @@ fn leave_out_removed(connection: &Connection, entry: &mut Entry<'_>) -> duckdb::
     entry.volumes.to_mut().retain(|key, _| registered.contains(&key.0));
     entry.interfaces.to_mut().retain(|key, _| registered.contains(&key.0));
     entry.import_marks.to_mut().retain(|mark| registered.contains(&mark.service_no));
+    entry.own.to_mut().retain(|(service_no, _)| registered.contains(service_no));
     entry.agents.to_mut().retain(|(_, _, service_no)| registered.contains(service_no));
     let mut agents = numbers(connection, "SELECT agent_no FROM agent")?;
     agents.extend(entry.agents.iter().map(|agent| agent.0));

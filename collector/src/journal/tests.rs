@@ -91,6 +91,10 @@ fn each_batch_gets_into_the_tables_once() -> anyhow::Result<()> {
     // The same five minutes of one spreading are one part.
     assert_eq!(desk.one("SELECT count(*) FROM recent_volume")?, 3);
     assert_eq!(desk.one("SELECT sum(last_seq - first_seq + 1) FROM stored_range")?, 3);
+    let own = "SELECT count(DISTINCT service_no) FROM own_traffic
+               WHERE epoch_ms(since) = 1795435199000";
+    assert_eq!(desk.one(own)?, 2);
+    assert_eq!(desk.one("SELECT count(*) FROM own_traffic")?, 2);
     Ok(())
 }
 
@@ -133,6 +137,7 @@ fn what_came_for_a_removed_service_is_left_out() -> anyhow::Result<()> {
     assert!(desk.spreader.spread_now());
     assert_eq!(desk.holds()?, (0, 20));
     assert_eq!(desk.one("SELECT count(*) FROM agent")?, 1);
+    assert_eq!(desk.one("SELECT sum(service_no) FROM own_traffic")?, 2);
     assert_eq!(desk.one("SELECT count(*) FROM stored_range SEMI JOIN agent USING (agent_no)")?, 1);
     assert_eq!(desk.one("SELECT count(*) FROM stored_range")?, 1);
     Ok(())

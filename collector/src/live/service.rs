@@ -102,6 +102,10 @@ pub(super) struct ServiceLive {
     interfaces: Vec<InterfaceState>,
     agents: Vec<AgentLive>,
     pub(super) total: Volume,
+    /// Start of the first day or five minutes with traffic, Unix milliseconds.
+    pub(super) first_ms: Option<i64>,
+    /// Begin of the earliest sample that is no import, Unix milliseconds.
+    own_since_ms: Option<i64>,
     today: Running,
     month: Running,
 }
@@ -148,6 +152,7 @@ impl AgentLive {
 impl ServiceLive {
     pub(super) fn restore(&mut self, volumes: StoredVolumes, spans: Spans) {
         self.total = volumes.total;
+        self.first_ms = volumes.first_ms;
         self.today = Running::new(spans.day(), volumes.today);
         self.month = Running::new(spans.month(), volumes.month);
     }
@@ -201,12 +206,22 @@ impl ServiceLive {
         }
     }
 
+    /// Takes up that it reports by itself from then; the earliest counts.
+    pub(super) fn own_since(&mut self, since_ms: i64) {
+        self.own_since_ms = Some(self.own_since_ms.map_or(since_ms, |known| known.min(since_ms)));
+    }
+
+    pub(super) fn own_since_ms(&self) -> Option<i64> {
+        self.own_since_ms
+    }
+
     pub(super) fn count(&mut self, up: u64, down: u64) {
         self.total.add(up, down);
     }
 
     /// Adds a part of a five-minute bucket to today and this month where it lies in them.
     pub(super) fn count_in_periods(&mut self, bucket_ms: i64, part: &VolumePart, spans: Spans) {
+        self.first_ms = Some(self.first_ms.map_or(bucket_ms, |first_ms| first_ms.min(bucket_ms)));
         self.today.add(spans.day(), bucket_ms, part);
         self.month.add(spans.month(), bucket_ms, part);
     }

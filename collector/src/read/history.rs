@@ -95,8 +95,8 @@ impl Reader {
         match step {
             Step::Raw | Step::FiveMinutes => calendar::fixed(range, FIVE_MINUTES_MS),
             Step::Hour => calendar::fixed(range, HOUR_MS),
-            Step::Day => Calendar::Day.periods(range, &self.zone),
-            Step::Week => Calendar::Week.periods(range, &self.zone),
+            Step::Day => Calendar::Day.periods(range, self.zone()),
+            Step::Week => Calendar::Week.periods(range, self.zone()),
         }
     }
 }

@@ -7,7 +7,7 @@ mod tests;
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use duckdb::Connection;
+use duckdb::{Connection, OptionalExt as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -16,7 +16,7 @@ pub(super) use buckets::{Grouping, Which};
 
 use super::{Point, Range, ReadError};
 use crate::{
-    bucket::{DAY_MS, HOUR_MS, bucket_of},
+    bucket::{DAY_MS, bucket_of},
     journal::Journal,
     level::Level,
     live::Volume,
@@ -86,6 +86,13 @@ fn within(sql: &str, range: Range) -> String {
 
 fn between(sql: &str, from_ms: i64, to_ms: i64) -> String {
     sql.replace("{from}", &instant(from_ms)).replace("{to}", &instant(to_ms))
+}
+
+/// Between which moments a range has whole days of UTC. Without any, all of it lies
+/// before the first moment, and the second is the same.
+pub(super) fn whole_days(from_ms: i64, to_ms: i64) -> (i64, i64) {
+    let first_ms = bucket_of(from_ms.saturating_add(DAY_MS - 1), DAY_MS).min(to_ms);
+    (first_ms, bucket_of(to_ms, DAY_MS).max(first_ms))
 }
 
 impl BucketRow {
@@ -221,10 +228,8 @@ impl Pool {
         range: Range,
         limit: usize,
     ) -> Result<Vec<(i32, Volume)>, ReadError> {
-        let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
-        // Without a whole day, all of it lies before the first one.
-        let first_day_ms = bucket_of(from_ms.saturating_add(DAY_MS - 1), DAY_MS).min(to_ms);
-        let last_day_ms = bucket_of(to_ms, DAY_MS).max(first_day_ms);
+        let (first_day_ms, last_day_ms) =
+            whole_days(range.from.as_millisecond(), range.to.as_millisecond());
         let sql = include_str!("../sql/totals.sql")
             .replace("{first_day}", &instant(first_day_ms))
             .replace("{last_day}", &instant(last_day_ms));
@@ -258,21 +263,28 @@ impl Pool {
         .await
     }
 
-    /// When a service's traffic begins, Unix milliseconds; `None` without any.
-    pub(super) async fn first_traffic(&self, service_no: i32) -> Result<Option<i64>, ReadError> {
-        let first = |sql: &str, level: Level| {
-            sql.replace("{source}", &level.source()).replace("{service}", &service_no.to_string())
-        };
-        let hour = first(include_str!("../sql/first_hour.sql"), Level::Hour);
-        let minutes = first(include_str!("../sql/first_minutes.sql"), Level::FiveMinutes);
-        self.view(move |connection| {
-            let hour_ms: Option<i64> = connection.query_row(&hour, [], |row| row.get(0))?;
-            let Some(hour_ms) = hour_ms else { return Ok(None) };
-            let minutes = between(&minutes, hour_ms, hour_ms.saturating_add(HOUR_MS));
-            let minutes_ms: Option<i64> = connection.query_row(&minutes, [], |row| row.get(0))?;
-            Ok(Some(minutes_ms.unwrap_or(hour_ms)))
-        })
-        .await
+    /// The first day with traffic of a service that is still kept, Unix
+    /// milliseconds; `None` without any.
+    pub(super) async fn first_day(&self, service_no: i32) -> Result<Option<i64>, ReadError> {
+        let source = format!("FROM ({}) WHERE service_no = {service_no}", Level::Day.source());
+        let sql = include_str!("../sql/first_days.sql").replace("{source}", &source);
+        self.run(move |connection| connection.query_row(&sql, [], |row| row.get(1)).optional())
+            .await
+    }
+
+    /// When on a day a service's traffic begins, Unix milliseconds: with its first
+    /// bucket of a level, or its first sample; `None` without any.
+    pub(super) async fn first_traffic(
+        &self,
+        service_no: i32,
+        day_ms: i64,
+        level: Level,
+    ) -> Result<Option<i64>, ReadError> {
+        let sql = include_str!("../sql/first_traffic.sql")
+            .replace("{source}", &level.source())
+            .replace("{service}", &service_no.to_string());
+        let sql = between(&sql, day_ms, day_ms.saturating_add(DAY_MS));
+        self.run(move |connection| connection.query_row(&sql, [], |row| row.get(0))).await
     }
 
     pub(super) async fn interfaces(

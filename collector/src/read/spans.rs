@@ -1,4 +1,4 @@
-//! Volumes of all services at once: today, this month, of all time.
+//! Of all services at once: volumes of today, this month, of all time; when they begin.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
 
+use super::query::whole_days;
 use super::{KeptMinutes, ReadError, Reader};
 use crate::{
     bucket::HOUR_MS,
@@ -29,7 +30,7 @@ pub struct RunningVolumes {
 impl Reader {
     /// The volumes of today and this month, of every service.
     pub async fn running_volumes(&self, now: Timestamp) -> Result<Vec<RunningVolumes>, ReadError> {
-        let spans = Spans::around(now, &self.zone);
+        let spans = Spans::around(now, self.zone());
         let minutes = self.minutes;
         let known = self.pool.run(move |connection| in_spans(connection, spans, minutes)).await?;
         let volumes = |service: &crate::registry::Service| {
@@ -46,19 +47,23 @@ pub(crate) fn in_spans(
     spans: Spans,
     minutes: KeptMinutes,
 ) -> duckdb::Result<HashMap<i32, (Volume, Volume)>> {
-    let ends = [
-        ("{day}", spans.day_ms),
-        ("{next_day}", spans.next_day_ms),
-        ("{month}", spans.month_ms),
-        ("{next_month}", spans.next_month_ms),
-    ];
+    let ends = [spans.day_ms, spans.next_day_ms, spans.month_ms, spans.next_month_ms];
     // Midnight is not the full hour of UTC everywhere, but always one of five
     // minutes; where these are gone, an hour counts where it begins.
-    let hours = ends.iter().all(|(_, end)| end % HOUR_MS == 0);
+    let hours = ends.iter().all(|end| end % HOUR_MS == 0);
     let month = Timestamp::from_millisecond(spans.month_ms).unwrap_or_default();
     let level = if hours || !minutes.since(month) { Level::Hour } else { Level::FiveMinutes };
-    let sql = include_str!("../sql/spans.sql").replace("{source}", &level.source());
-    let sql = ends.iter().fold(sql, |sql, (name, end)| sql.replace(name, &instant(*end)));
+    let (first_day_ms, last_day_ms) = whole_days(spans.month_ms, spans.day_ms);
+    let [day, next_day, month, next_month] = ends.map(instant);
+    let sql = include_str!("../sql/spans.sql")
+        .replace("{table}", level.table())
+        .replace("{recent}", &level.recent())
+        .replace("{day}", &day)
+        .replace("{next_day}", &next_day)
+        .replace("{month}", &month)
+        .replace("{next_month}", &next_month)
+        .replace("{first_day}", &instant(first_day_ms))
+        .replace("{last_day}", &instant(last_day_ms));
     let mut statement = connection.prepare(&sql)?;
     let rows =
         statement.query_map([], |row| Ok((row.get(0)?, (volume(row, 1)?, volume(row, 3)?))))?;
@@ -69,6 +74,15 @@ pub(crate) fn in_spans(
 pub(crate) fn of_all_time(connection: &Connection) -> duckdb::Result<HashMap<i32, Volume>> {
     let mut statement = connection.prepare(include_str!("../sql/all_time.sql"))?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, volume(row, 1)?)))?;
+    rows.collect()
+}
+
+/// The day of UTC on which each service's traffic begins, Unix milliseconds, by its
+/// number.
+pub(crate) fn first_days(connection: &Connection) -> duckdb::Result<HashMap<i32, i64>> {
+    let sql = include_str!("../sql/first_days.sql").replace("{source}", &Level::Day.source());
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
 

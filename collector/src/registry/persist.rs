@@ -120,13 +120,14 @@ fn write(connection: &Connection, s: &Service) -> duckdb::Result<()> {
 }
 
 /// Tables that hold something of a service beside the levels of roll-up.
-const TABLES_OF_A_SERVICE: [&str; 8] = [
+const TABLES_OF_A_SERVICE: [&str; 9] = [
     "agent",
     "credential",
     "sample",
     "recent_volume",
     "interface_volume",
     "import_mark",
+    "own_traffic",
     "forgotten_volume",
     "service",
 ];

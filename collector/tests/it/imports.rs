@@ -82,3 +82,48 @@ async fn history_alone_is_silent_and_goes_with_its_service() -> anyhow::Result<(
     assert_eq!(running.reader.import_progress(&identity()).await?, None);
     running.stop().await
 }
+
+/// Samples of a second each, as many as push all others out of memory.
+fn many(agent: &str, until_ms: i64) -> Vec<Sample> {
+    let one = |n: u64| {
+        let ended_ms = until_ms - 1000 * (150 - i64::try_from(n).unwrap_or_default());
+        sample(agent, n, ended_ms, 1000, 1, 1)
+    };
+    (1..=150).map(one).collect()
+}
+
+#[tokio::test]
+async fn from_when_a_service_reports_is_known_however_much_came_since() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = Config { samples_per_service: 100, ..config(folder.path()) };
+    let id = ServiceId::new("web-1")?;
+    let now_ms = Timestamp::now().as_millisecond();
+    let gap_end_ms = now_ms - 1_000_000;
+    let since = |ms: i64| Timestamp::from_millisecond(ms).ok();
+    let running = Running::start(config.clone(), "UTC")?;
+    running.store("web-1", &hours(now_ms - 48 * HOUR_MS)).await?;
+    assert_eq!(running.live.own_since(&id), None, "an import is not its own");
+    running.store("web-1", &[sample("own", 1, gap_end_ms, 28_800_000, 1, 1)]).await?;
+    running.store("web-1", &many("later", now_ms)).await?;
+    assert_eq!(running.live.own_since(&id), since(gap_end_ms - 28_800_000));
+    running.stop().await?;
+    // What is known survives a restart, and what was kept back by an agent counts.
+    let running = Running::start(config.clone(), "UTC")?;
+    assert_eq!(running.live.own_since(&id), since(gap_end_ms - 28_800_000));
+    let early_ms = now_ms - 12 * HOUR_MS;
+    running.store("web-1", &[sample("own", 2, early_ms, 5000, 1, 1)]).await?;
+    running.store("web-1", &[sample("own", 3, early_ms + 5000, 5000, 1, 1)]).await?;
+    assert_eq!(running.live.own_since(&id), since(early_ms - 5000));
+    running.stop().await?;
+    let rows = "SELECT count(*) FROM own_traffic";
+    let count =
+        |path| duckdb::Connection::open(path)?.query_row(rows, [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(&config.path)?, 2, "one for each time that an earlier one came");
+    let running = Running::start(config.clone(), "UTC")?;
+    assert_eq!(running.live.own_since(&id), since(early_ms - 5000));
+    running.registry.remove(&id)?;
+    assert_eq!(running.live.own_since(&id), None);
+    running.stop().await?;
+    assert_eq!(count(&config.path)?, 0);
+    Ok(())
+}

@@ -14,7 +14,7 @@ use komandorr_import::{
     Bytes, History, ImportError, Last, OriginalService, batches, read_agent_states, read_original,
     read_vnstat, samples,
 };
-use komandorr_wire::{ServiceId, encode};
+use komandorr_wire::{Origin, ServiceId, encode};
 use serde_json::{Value, json};
 
 use super::{
@@ -128,7 +128,7 @@ impl Import {
         let mut state = |id: &str| states.as_mut().and_then(|states| states.remove(id));
         let found = original.services.iter().map(|service| Found {
             id: service.id.clone(),
-            source: "komandorr.db".to_owned(),
+            source: Origin::ORIGINAL.to_owned(),
             history: service.history(state(service.id.as_str()), now_ms),
             body: body_of(service),
         });

@@ -4,7 +4,8 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
-use komandorr_wire::{Sample, encode_one};
+use jiff::{SignedDuration, Timestamp};
+use komandorr_wire::{Sample, encode, encode_one};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -44,6 +45,10 @@ fn of<'a>(current: &'a Value, id: &str) -> &'a Value {
 /// A database of the original with two hours of traffic, told every 2 s for
 /// the last minutes.
 fn database(folder: &Path, minutes: u32) -> anyhow::Result<()> {
+    database_from(folder, "2025-06-20T10:00:00Z".parse()?, minutes)
+}
+
+fn database_from(folder: &Path, begin: Timestamp, minutes: u32) -> anyhow::Result<()> {
     let path = folder.join("komandorr.db");
     drop(fs::remove_file(&path));
     let connection = Connection::open(path)?;
@@ -59,8 +64,8 @@ fn database(folder: &Path, minutes: u32) -> anyhow::Result<()> {
              ('no id', 'Another', '', 'app', NULL, 0, 0, 0, 0, NULL, NULL);"#,
     )?;
     for second in (0..minutes * 60).step_by(2) {
-        let (minute, second_of) = (second / 60, second % 60);
-        let at = format!("2025-06-20 10:{minute:02}:{second_of:02}.000000");
+        let at = begin.checked_add(SignedDuration::from_secs(second.into()))?;
+        let at = at.strftime("%Y-%m-%d %H:%M:%S.000000").to_string();
         let total = |each: f64| ((f64::from(second) * each) * 1000.0).round() / 1000.0;
         connection.execute(
             "INSERT INTO traffic_history VALUES (NULL, 'web-1', ?1, 1.02, 0.51, ?2, ?3)",
@@ -162,8 +167,8 @@ async fn vnstat_s_days_are_ours_and_what_is_live_stays_as_it_is() -> anyhow::Res
     let traffic = &document["interfaces"][0]["traffic"];
     assert_eq!(taken["taken"][0]["up_bytes"], traffic["total"]["tx"], "{taken}");
     let day = |row: &Value| -> anyhow::Result<(String, String)> {
-        let begin = jiff::Timestamp::from_second(row["timestamp"].as_i64().context("a time")?)?;
-        let end = begin.checked_add(jiff::SignedDuration::from_hours(24))?;
+        let begin = Timestamp::from_second(row["timestamp"].as_i64().context("a time")?)?;
+        let end = begin.checked_add(SignedDuration::from_hours(24))?;
         Ok((begin.to_string(), end.to_string()))
     };
     let days = traffic["day"].as_array().context("days")?;
@@ -192,6 +197,91 @@ async fn vnstat_s_days_are_ours_and_what_is_live_stays_as_it_is() -> anyhow::Res
     assert_eq!(total, traffic["total"]["tx"].as_u64().map(|tx| tx + 10_000_000));
     let again = imported(&server, folder.path(), &service).await?;
     assert_eq!(again["taken"][0]["samples"], 0);
+    Ok(())
+}
+
+/// Posts a report as the original's agent does.
+async fn post(server: &Server, total_up: f64) -> anyhow::Result<()> {
+    let report = json!({"service_id": "web-1", "bandwidth_up": 1.0, "bandwidth_down": 0.5,
+        "total_up": total_up, "total_down": 301.0});
+    let posted = reqwest::Client::new().post(format!("{}/api/traffic/update", server.http));
+    ensure!(posted.json(&report).send().await?.status().is_success());
+    Ok(())
+}
+
+async fn total_of_web(server: &Server) -> anyhow::Result<f64> {
+    let current = server.get("/api/traffic/current?service=web-1").await?;
+    of(&current, "web-1")["up_bytes_total"].as_f64().context("bytes")
+}
+
+#[tokio::test]
+async fn after_vnstat_s_totals_the_agent_s_own_are_not_traffic() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = berlin(folder.path()).await?;
+    fs::write(folder.path().join("vnstat.json"), VNSTAT)?;
+    let arguments = ["--vnstat", "vnstat.json", "--service", "web-1", "--zone", "Europe/Berlin"];
+    imported(&server, folder.path(), &arguments).await?;
+    let before = total_of_web(&server).await?;
+    post(&server, 1500.0).await?;
+    let more = total_of_web(&server).await? - before;
+    assert!(more > 0.0 && more < 0.01 * GIB, "two seconds at 1 MiB/s: {more}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn vnstat_in_between_does_not_hide_the_original_s_totals() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = berlin(folder.path()).await?;
+    database(folder.path(), 10)?;
+    imported(&server, folder.path(), &["komandorr.db"]).await?;
+    fs::write(folder.path().join("vnstat.json"), VNSTAT)?;
+    let arguments = ["--vnstat", "vnstat.json", "--service", "web-1", "--zone", "Europe/Berlin"];
+    imported(&server, folder.path(), &arguments).await?;
+    let before = total_of_web(&server).await?;
+    post(&server, 1501.598).await?;
+    let more = total_of_web(&server).await? - before;
+    assert!((more - GIB).abs() < 0.001 * GIB, "what it grew by since the database: {more}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_late_import_doubles_nothing_that_a_report_has_brought() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = berlin(folder.path()).await?;
+    let begin = Timestamp::now().checked_sub(SignedDuration::from_hours(2))?;
+    database_from(folder.path(), begin, 10)?;
+    imported(&server, folder.path(), &["komandorr.db"]).await?;
+    // What it counted since the copy comes with its first report ...
+    post(&server, 1502.198).await?;
+    // ... which many others push out of memory.
+    let ended_ms = |n: i64| Timestamp::now().as_millisecond() - 1000 * n;
+    let one = |n| Sample { interval_ms: 1, ended_ms: Some(ended_ms(n)), ..Sample::default() };
+    server.publish("web-1", encode(&(0..150).map(one).collect::<Vec<_>>())).await?;
+    let before = total_of_web(&server).await?;
+    database_from(folder.path(), begin, 20)?;
+    let late = imported(&server, folder.path(), &["komandorr.db"]).await?;
+    assert!(late["not_taken"].to_string().contains("reports by itself"), "{late}");
+    let doubled = total_of_web(&server).await? - before;
+    assert!(doubled < 0.002 * GIB, "{doubled}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn until_a_service_reports_an_import_goes_on() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = berlin(folder.path()).await?;
+    database(folder.path(), 10)?;
+    imported(&server, folder.path(), &["komandorr.db"]).await?;
+    let progress = "/api/import/progress?service=web-1&source=komandorr.db";
+    assert_eq!(server.get(progress).await?["own_since"], Value::Null);
+    // As late after the registration as a clock may run ahead.
+    let begin = Timestamp::now().checked_add(SignedDuration::from_secs(3))?;
+    let ended_ms = Some(begin.as_millisecond() + 1000);
+    let sample = Sample { interval_ms: 1000, ended_ms, ..Sample::default() };
+    server.publish("web-1", encode_one(&sample)).await?;
+    let since = server.get(progress).await?["own_since"].as_str().map(str::parse);
+    let since: Timestamp = since.context("it reports")??;
+    assert_eq!(since.as_millisecond(), begin.as_millisecond());
     Ok(())
 }
 

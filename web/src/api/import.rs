@@ -9,7 +9,10 @@ use axum::{
     http::StatusCode,
 };
 use jiff::Timestamp;
-use komandorr_collector::registry::Service;
+use komandorr_collector::{
+    read::{ImportProgress, ReadError},
+    registry::Service,
+};
 use komandorr_wire::{IMPORT_AGENT, Origin, Sample, decode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -59,7 +62,7 @@ pub(crate) async fn progress(
             "down_bytes_total": last.down_total,
         })
     });
-    let own_since = own_since(&site, &service);
+    let own_since = site.app.live.own_since(&service.id);
     Ok(Json(json!({"agent": identity, "own_since": own_since, "last": last})))
 }
 
@@ -72,18 +75,12 @@ fn identity(service: &Service, source: &str) -> String {
     format!("{IMPORT_AGENT}{}", hex.collect::<String>())
 }
 
-/// From when the service's own samples come, `None` where it has none: history
-/// of a later time would count twice.
-fn own_since(site: &Site, service: &Service) -> Option<Timestamp> {
-    let recent = site.app.live.recent(&service.id);
-    let own = recent.iter().filter(|sample| sample.origin != Origin::Import);
-    let begin = own.map(|sample| {
-        let length = i64::try_from(sample.interval_ms).unwrap_or_default();
-        sample.ended_at.as_millisecond() - length
-    });
-    let begin = Timestamp::from_millisecond(begin.min()?).ok()?;
-    // The oldest may be forgotten; none is older than the service.
-    Some(begin.min(service.created_at))
+/// How far the database of the original is imported for a service.
+pub(crate) async fn original_progress(
+    site: &Site,
+    service: &Service,
+) -> Result<Option<ImportProgress>, ReadError> {
+    site.app.reader.import_progress(&identity(service, Origin::ORIGINAL)).await
 }
 
 /// Takes samples with the identity of an import; answers when they are stored.

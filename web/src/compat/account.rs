@@ -1,7 +1,9 @@
 //! One service's account: what is remembered between two reports of an agent
 //! of the original, and the samples that a report becomes.
 
-use komandorr_collector::live::RecentSample;
+use std::cmp::Reverse;
+
+use komandorr_collector::{live::RecentSample, read::ImportProgress};
 use komandorr_wire::{
     AgentSeq, Origin, Sample,
     meter::{self, Count, Interval, MIB, Tally},
@@ -67,6 +69,14 @@ pub(super) struct Said {
     pub(super) memory_percent: Option<f64>,
 }
 
+/// What an agent's totals had come to at a time: its next report goes on from there.
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    ended_ms: i64,
+    up: Option<u64>,
+    down: Option<u64>,
+}
+
 /// What one report comes to.
 #[derive(Debug)]
 pub(super) struct Step {
@@ -78,13 +88,22 @@ pub(super) struct Step {
 }
 
 impl Account {
-    /// An account over what the store remembers, oldest first.
-    pub(super) fn restored(recent: &[RecentSample]) -> Self {
-        let ours = || recent.iter().rev().filter(|sample| sample.origin != Origin::Agent);
-        let Some(last) = ours().next() else {
+    /// Whether an account may go on from an import.
+    pub(super) fn may_follow_import(recent: &[RecentSample]) -> bool {
+        let ours = recent.iter().rfind(|sample| sample.origin != Origin::Agent);
+        ours.is_some_and(|last| last.origin == Origin::Import)
+    }
+
+    /// An account over what the store remembers, oldest first, and how far the
+    /// original's database was imported. Totals of other sources are not the agent's.
+    pub(super) fn restored(recent: &[RecentSample], imported: Option<ImportProgress>) -> Self {
+        let posted = || recent.iter().rev().filter(|sample| sample.origin == Origin::Http);
+        let anchors = [posted().next().map(Anchor::from), imported.map(Anchor::from)];
+        // Of two that end together the posted one, which is first.
+        let last = anchors.into_iter().flatten().min_by_key(|anchor| Reverse(anchor.ended_ms));
+        let Some(last) = last else {
             return Self { intervals: [USUAL_MS; 2], ..Self::default() };
         };
-        let posted = || ours().filter(|sample| sample.origin == Origin::Http);
         let mut intervals = posted().filter(|sample| !sample.gap).map(|sample| sample.interval_ms);
         let mut interval = || intervals.next().unwrap_or(USUAL_MS);
         let capacity = posted().find_map(|sample| sample.capacity_bytes_per_second);
@@ -94,10 +113,10 @@ impl Account {
             memory_percent: posted().find_map(|sample| sample.memory_percent).map(percent),
         };
         Self {
-            last: Some(Last { at: None, ended_ms: last.ended_at.as_millisecond() }),
+            last: Some(Last { at: None, ended_ms: last.ended_ms }),
             intervals: [interval(), interval()],
-            up: last.up_total.map(Tally::restored),
-            down: last.down_total.map(Tally::restored),
+            up: last.up.map(Tally::restored),
+            down: last.down.map(Tally::restored),
             kept,
             made: 0,
         }
@@ -135,6 +154,20 @@ impl Account {
             made,
         };
         Step { samples, account, said: said(report, ended_ms, kept) }
+    }
+}
+
+impl From<&RecentSample> for Anchor {
+    fn from(sample: &RecentSample) -> Self {
+        let ended_ms = sample.ended_at.as_millisecond();
+        Self { ended_ms, up: sample.up_total, down: sample.down_total }
+    }
+}
+
+impl From<ImportProgress> for Anchor {
+    fn from(last: ImportProgress) -> Self {
+        let ended_ms = last.ended_at.as_millisecond();
+        Self { ended_ms, up: last.up_total, down: last.down_total }
     }
 }
 
@@ -253,3 +286,6 @@ pub(super) fn bandwidth(bytes_per_second: u64) -> f64 {
 pub(super) fn total(bytes: u64) -> f64 {
     meter::rounded(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use komandorr_collector::{live::KEPT_SAMPLES, registry::Service};
+use komandorr_collector::{live::KEPT_SAMPLES, read::ReadError, registry::Service};
 use komandorr_wire::{HTTP_AGENT, encode};
 use parking_lot::Mutex;
 use tokio::{
@@ -16,7 +16,7 @@ use super::{
     account::{Account, Arrival, Identity, Said},
     body::Report,
 };
-use crate::{publish::Published, site::Shared};
+use crate::{api::import::original_progress, publish::Published, site::Shared};
 
 /// The agent waits 10 s for its answer; it gets one before.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -94,8 +94,13 @@ async fn publish(
     report: Report,
     arrival: Arrival,
 ) -> Published {
-    let restored = || Account::restored(&site.app.live.recent(&service.id));
-    let before = account.take().unwrap_or_else(restored);
+    let before = match account.take() {
+        Some(account) => account,
+        None => match restored(&site, &service).await {
+            Ok(account) => account,
+            Err(error) => return Published::Unavailable(error.to_string()),
+        },
+    };
     let repeats = site.app.publish.may_repeat();
     let name = if repeats {
         format!("{HTTP_AGENT}{:016x}-{}", site.compat.life, service.number)
@@ -117,4 +122,16 @@ async fn publish(
         *account = Some(before);
     }
     published
+}
+
+/// The account of a service over what is stored. An import that it cannot go on
+/// from without knowing which it was is asked for; most services have none.
+async fn restored(site: &Shared, service: &Service) -> Result<Account, ReadError> {
+    let recent = site.app.live.recent(&service.id);
+    let imported = if Account::may_follow_import(&recent) {
+        original_progress(site, service).await?
+    } else {
+        None
+    };
+    Ok(Account::restored(&recent, imported))
 }

@@ -1,4 +1,4 @@
-use komandorr_wire::{AgentSeq, Interface, Sample};
+use komandorr_wire::{AgentSeq, IMPORT_AGENT, Interface, Sample};
 use proptest::prelude::*;
 
 use super::*;
@@ -43,6 +43,11 @@ fn batch(batcher: &mut Batcher, sent: &[Sent]) -> Batch {
     batch
 }
 
+/// As the version before wrote it.
+fn without_own(entry: &Entry<'_>) -> Vec<u8> {
+    postcard::to_extend(entry, vec![WITHOUT_OWN]).unwrap()
+}
+
 fn condensed(mut entry: Entry<'static>, keep: usize) -> Entry<'static> {
     entry.condense(keep);
     entry
@@ -54,7 +59,19 @@ proptest! {
         let batch = batch(&mut Batcher::default(), &sent);
         let entry = Entry::of(&batch, usize::MAX);
         prop_assert_eq!(entry.samples.len(), batch.rows.len());
+        let services = sent.iter().map(|one| one.0).collect::<std::collections::HashSet<_>>();
+        prop_assert!(services.iter().all(|service| entry.own.iter().any(|own| own.0 == *service)));
         prop_assert_eq!(Entry::decode(&entry.encode().unwrap()).unwrap(), entry);
+    }
+
+    /// A version that did not write it yet left enough to know it.
+    #[test]
+    fn from_when_services_report_is_in_the_samples(sent in prop::collection::vec(sent(), 0..40)) {
+        let batch = batch(&mut Batcher::default(), &sent);
+        let mut entry = Entry::default();
+        entry.add(Entry::of(&batch, usize::MAX));
+        let read = Entry::decode(&without_own(&entry)).unwrap();
+        prop_assert_eq!(condensed(read, usize::MAX), condensed(entry, usize::MAX));
     }
 
     /// However it is cut into batches.
@@ -85,13 +102,31 @@ proptest! {
     }
 }
 
-/// As a version wrote it that is in use: this must stay as it is.
+/// As versions wrote it that are in use: these must stay as they are.
 #[test]
 fn what_an_older_version_left_can_be_read() {
     let sent = [(1, 0, Some(1), 1000), (2, 1, None, 7), (1, 0, Some(2), 5)];
     let batch = batch(&mut Batcher::default(), &sent);
-    let written: &[u8] = include_bytes!("form_1.bin");
-    assert_eq!(Entry::decode(written).unwrap(), Entry::of(&batch, usize::MAX));
+    let forms: [&[u8]; 2] = [include_bytes!("form_1.bin"), include_bytes!("form_2.bin")];
+    for written in forms {
+        assert_eq!(Entry::decode(written).unwrap(), Entry::of(&batch, usize::MAX));
+    }
+    let (newest, written) = (forms[1], Entry::of(&batch, usize::MAX).encode().unwrap());
+    assert_eq!((written[0], written.len()), (newest[0], newest.len()));
+}
+
+#[test]
+fn what_an_older_version_imported_is_not_the_service_s_own() {
+    let mut batch = Batch::default();
+    let mut batcher = Batcher::default();
+    for (agent, ended_ms) in [(IMPORT_AGENT, NOON_MS - 9000), ("a", NOON_MS)] {
+        let agent = Some(AgentSeq { agent: agent.into(), seq: Some(1) });
+        let sample =
+            Sample { interval_ms: 1000, ended_ms: Some(ended_ms), agent, ..Sample::default() };
+        batcher.add(&mut batch, 1, sample, NOON_MS);
+    }
+    let read = Entry::decode(&without_own(&Entry::of(&batch, usize::MAX))).unwrap();
+    assert_eq!(*read.own, [(1, NOON_MS - 1000)]);
 }
 
 #[test]
@@ -103,4 +138,5 @@ fn what_cannot_be_read_is_told() {
         "its form 9 is not known: run the version that wrote it, or a newer one"
     );
     assert!(told(&[FORM, 200]).starts_with("it is damaged: "));
+    assert!(told(&[WITHOUT_OWN, 200]).starts_with("it is damaged: "));
 }

@@ -36,7 +36,8 @@ fn no_question_converts_the_time_of_each_row() -> anyhow::Result<()> {
         include_str!("../../sql/fleet.sql"),
         include_str!("../../sql/totals.sql"),
         include_str!("../../sql/interfaces.sql"),
-        include_str!("../../sql/first_minutes.sql"),
+        include_str!("../../sql/first_traffic.sql"),
+        include_str!("../../sql/spans.sql"),
         include_str!("../../sql/samples.sql"),
     ] {
         let sql = between(question, from_ms, to_ms)
@@ -46,6 +47,12 @@ fn no_question_converts_the_time_of_each_row() -> anyhow::Result<()> {
             .replace("{last_day}", &instant(to_ms))
             .replace("{services}", "1, 2")
             .replace("{service}", "1")
+            .replace("{table}", "hour_volume")
+            .replace("{recent}", &Level::Hour.recent())
+            .replace("{month}", &instant(from_ms))
+            .replace("{day}", &instant(from_ms))
+            .replace("{next_day}", &instant(to_ms))
+            .replace("{next_month}", &instant(to_ms))
             .replace("$1", "10");
         let plan = lane.with(|connection| plan(connection, &sql))?;
         let compared = ["bucket>='2026-11-18", "ended_at>'2026-11-18"];

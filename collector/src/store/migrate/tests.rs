@@ -6,7 +6,7 @@ use super::*;
 
 /// SHA-256 of each migration that has shipped: none may ever change. A new one
 /// is added here when it ships.
-const SHIPPED: [&str; 10] = [
+const SHIPPED: [&str; 11] = [
     "51112492d1efb3ba68e4bb76d688e2db2761b7cecd393532bb184bfae2b991b1",
     "7ee0100fd9de33c79349c82465dd692cf9ae05f123a14ecc497bae07bb541e7b",
     "cce31b1e585c56f3ee8ba516bca94b651bb1060a1a98813e53066c298649a860",
@@ -17,6 +17,7 @@ const SHIPPED: [&str; 10] = [
     "8a7e087323354aa9535cb2b1e201083f89870d8ab7de83aa7f87ea95e6c1ed80",
     "7a311ab928592ddd8a170a6c90a943bda89f0075f34cb29d7cc4f72cf3ca30ee",
     "dae7f39ea5d0985540839af58cf8f3410a4650bc53faa5dcb13cf5b19bc809a6",
+    "1b68769355594c03c85e563f82b6b34a4315b48c8cc26d7b178d71b21a3fc231",
 ];
 
 /// A database as the program that knew only `version` migrations left it, with
@@ -125,6 +126,35 @@ fn what_earlier_versions_forgot_is_known() {
     let whole = of_version(6);
     migrate(&whole).unwrap();
     assert_eq!(texts(&whole, until), Vec::<String>::new());
+}
+
+#[test]
+fn from_when_services_report_is_guessed_as_before() {
+    let connection = of_version(10);
+    connection
+        .execute_batch(
+            "INSERT INTO service (service_no, id, name, created_at)
+             SELECT nextval('service_no'), 'host-' || n, '', TIMESTAMP '2026-11-10 00:00:00'
+             FROM range(2, 6) AS t (n);
+             INSERT INTO agent (agent_no, identity, service_no) VALUES
+                 (1, 'spooled', 2), (2, 'import:a', 3), (3, 'import:b', 4), (4, 'http:x', 4);
+             INSERT INTO sample
+                 (service_no, agent_no, ended_at, interval_ms, up_bytes, down_bytes, gap,
+                  clock_corrected)
+             SELECT service_no, agent_no, ended, 60000, 1, 1, false, false
+             FROM (VALUES
+                 (2, 1, TIMESTAMP '2026-11-09 23:30:00'),
+                 (3, 2, TIMESTAMP '2020-01-01 00:00:00'),
+                 (4, 3, TIMESTAMP '2020-01-01 00:00:00')
+             ) AS more (service_no, agent_no, ended)",
+        )
+        .unwrap();
+    migrate(&connection).unwrap();
+    let own = "SELECT concat_ws(' ', service_no, since) FROM own_traffic ORDER BY ALL";
+    assert_eq!(
+        texts(&connection, own),
+        ["1 2026-11-01 00:00:00", "2 2026-11-09 23:29:00", "4 2026-11-10 00:00:00"]
+    );
 }
 
 #[test]
