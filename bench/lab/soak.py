@@ -12,7 +12,7 @@ LOOK_EVERY_SECONDS = 5
 SETTLED_AFTER_SECONDS = 300
 MOST_GROWTH_PERCENT = 5
 # The store keeps the last thousand samples of a service, and each agent begins
-# with so many: what fills up is full before memory is compared.
+# with so many in a minute: what fills up is full before memory is compared.
 SAMPLES_KEPT = 1000
 
 
@@ -31,8 +31,8 @@ def soak(komandorr, bench, seconds):
         watcher.start()
         try:
             found = bench.load(
-                server, connections=500, rate=500, kept=SAMPLES_KEPT, churn=5, dashboards=20,
-                readers=5, streams=2, warm_up="10s", duration=f"{seconds}s",
+                server, connections=500, rate=500, ahead=SAMPLES_KEPT, churn=5, dashboards=20,
+                readers=5, streams=2, warm_up="60s", duration=f"{seconds}s",
             )
         finally:
             over.set()

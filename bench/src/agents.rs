@@ -36,8 +36,8 @@ pub(crate) struct Plan {
     pub(crate) window: u16,
     /// Time between two messages of an agent; `None`: as fast as it goes.
     interval: Option<Duration>,
-    /// The first messages of an agent that are all due at the beginning.
-    kept: u64,
+    /// How many messages of an agent are due first, and over which time.
+    ahead: (u32, Duration),
     connections: u32,
     /// Mean life of a connection, where they are churned.
     life: Option<Duration>,
@@ -58,7 +58,7 @@ impl Plan {
             qos: load.qos,
             window: load.window,
             interval: load.rate.filter(|rate| *rate > 0.0).map(every),
-            kept: load.kept,
+            ahead: (load.ahead, load.warm_up),
             connections: load.connections,
             life,
             connecting: Semaphore::new(load.connecting.max(1)),
@@ -68,13 +68,17 @@ impl Plan {
     /// When an agent's message number `n`, counted from 0, is due.
     fn due(&self, begun: Instant, agent: usize, n: u64) -> Option<Instant> {
         let interval = self.interval?.as_secs_f64();
-        if n < self.kept {
-            return Some(begun);
+        let (ahead, time) = self.ahead;
+        if let Ok(n) = u32::try_from(n)
+            && n < ahead
+        {
+            return Some(begun + time * n / ahead);
         }
         let share = u32::try_from(agent).map_or(0.0, f64::from) / f64::from(self.connections);
         #[allow(clippy::cast_precision_loss, reason = "messages of a run are far below 2^53")]
-        let messages = (n - self.kept) as f64 + share;
-        Some(begun + Duration::from_secs_f64(messages * interval))
+        let messages = (n - u64::from(ahead)) as f64 + share;
+        let after = if ahead > 0 { time } else { Duration::ZERO };
+        Some(begun + after + Duration::from_secs_f64(messages * interval))
     }
 
     /// The end of a connection that begins now, where connections are churned.

@@ -54,9 +54,9 @@ pub(crate) struct Load {
     /// Samples a second of all agents together; without it as many as go.
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
-    /// Messages that each agent has kept over an outage and sends first, at once.
+    /// Messages that each agent sends over the time of warming up, before those at the rate.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "rate")]
-    pub(crate) kept: u64,
+    pub(crate) ahead: u32,
     /// Samples in each message; one is sent as a map, more as an array.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) array: u16,

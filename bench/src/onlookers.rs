@@ -48,17 +48,22 @@ pub(crate) fn start(
         });
     }
     let Some(api) = api else { return tasks };
+    // Readers name services, which are known from their first sample on.
     let kinds = [
-        (load.streams, Kind::Stream),
-        (load.dashboards, Kind::Dashboard),
-        (load.readers, Kind::Reader),
+        (load.streams, Kind::Stream, Duration::ZERO),
+        (load.dashboards, Kind::Dashboard, Duration::ZERO),
+        (load.readers, Kind::Reader, load.warm_up),
     ];
-    for (count, kind) in kinds {
+    for (count, kind, wait) in kinds {
         for n in 0..count {
             let (api, tally) = (api.clone(), Arc::clone(tally));
             let services = Arc::clone(services);
             tasks.spawn(async move {
-                let work = look_on(kind, &api, &services, &tally, n.into());
+                let work = async {
+                    tally.begin.cancelled().await;
+                    sleep(wait).await;
+                    look_on(kind, &api, &services, &tally, n.into()).await;
+                };
                 tally.over.run_until_cancelled(work).await;
             });
         }

@@ -218,6 +218,8 @@ mod tests {
         let error = with_variable("KOMANDORR_HTTP_LISTN", "x").unwrap_err();
         assert!(error.contains("KOMANDORR_HTTP_LISTN"), "{error}");
         assert!(error.contains("KOMANDORR_HTTP_LISTEN"), "{error}");
+        let error = with_variable("KOMANDORR_HOME_ASSISTANT_ENABLE", "true").unwrap_err();
+        assert!(error.contains("KOMANDORR_HOME_ASSISTANT_ENABLED"), "{error}");
     }
 
     #[test]

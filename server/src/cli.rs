@@ -50,25 +50,54 @@ pub(crate) enum Command {
 impl Cli {
     /// Loads the settings from everywhere.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
-        let text = |part: std::ffi::OsString| part.into_string().ok();
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-            .collect();
-        let file = self.config.clone().or_else(|| self.installed_file());
-        let sources = Sources { file, environment, flags: self.set.clone() };
+        let environment = environment()?;
+        let exists = |path: &str| Path::new(path).exists();
+        let (mut file, mut flags) = (self.config.clone(), self.set.clone());
+        if self.means_installed(&environment, exists) {
+            file = Some(installed::SETTINGS.into());
+            // As its unit says.
+            flags.push(("storage.path".to_owned(), installed::DATABASE.to_owned()));
+        }
+        let sources = Sources { file, environment, flags };
         let settings: Settings = komandorr_config::load(&sources)?;
         settings.check()?;
         Ok(settings)
     }
 
-    /// A command of the operator means the installed server, unless there are
-    /// settings in the working folder.
-    fn installed_file(&self) -> Option<PathBuf> {
-        let command = matches!(self.command, Some(Command::Operator(_)));
-        let here = Path::new(komandorr_config::FILE_NAME).exists();
-        let file = PathBuf::from(installed::SETTINGS);
-        (command && !here && file.exists()).then_some(file)
+    /// A command of the operator means the installed server, unless anything tells
+    /// of another one.
+    fn means_installed(
+        &self,
+        environment: &[(String, String)],
+        exists: impl Fn(&str) -> bool,
+    ) -> bool {
+        let told = |(name, _): &(String, String)| {
+            ["KOMANDORR_STORAGE_", "KOMANDORR_HTTP_"].iter().any(|place| name.starts_with(place))
+        };
+        matches!(self.command, Some(Command::Operator(_)))
+            && self.config.is_none()
+            && self.set.is_empty()
+            && !environment.iter().any(told)
+            && !exists(komandorr_config::FILE_NAME)
+            && exists(installed::SETTINGS)
     }
+}
+
+/// The environment as text. What is none is refused where it may be a setting: a
+/// password that was left out would be another one.
+fn environment() -> anyhow::Result<Vec<(String, String)>> {
+    let mut texts = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => texts.push((name, value)),
+            Err(_) if name.starts_with("KOMANDORR_") => {
+                anyhow::bail!("the environment variable {name} is not valid UTF-8");
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(texts)
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -85,5 +114,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn only_without_any_setting_a_command_means_the_installed_server() {
+        let means = |line: &str, variable: &str, here: bool| {
+            let cli = Cli::parse_from(line.split(' '));
+            let environment = [(variable.to_owned(), String::new())];
+            cli.means_installed(&environment, |path| here || path == installed::SETTINGS)
+        };
+        assert!(means("komandorr service list", "PATH", false));
+        assert!(means("komandorr health", "KOMANDORR_LOG_FILTER", false));
+        assert!(!means("komandorr service list", "PATH", true));
+        assert!(!means("komandorr service list", "KOMANDORR_STORAGE_PATH", false));
+        assert!(!means("komandorr service list", "KOMANDORR_HTTP_LISTEN", false));
+        assert!(!means("komandorr --config x.toml service list", "PATH", false));
+        assert!(!means("komandorr --set storage.path=x service list", "PATH", false));
+        assert!(!means("komandorr", "PATH", false));
     }
 }

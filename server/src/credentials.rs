@@ -4,7 +4,10 @@
 
 mod secret_file;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, ensure};
 use komandorr_collector::{
@@ -67,9 +70,15 @@ fn password(settings: &Settings, registry: &Registry) -> anyhow::Result<()> {
     }
     let made = random_password();
     registry.set_password(&made)?;
-    tracing::warn!(
+    let line = format!(
         "log in as {ADMIN} with the password {made} (it is shown this once; komandorr password makes another)"
     );
+    if tracing::enabled!(tracing::Level::WARN) {
+        tracing::warn!("{line}");
+    } else {
+        // Whatever is logged: nobody could log in.
+        writeln!(io::stderr(), "{line}").context("telling the password that was made")?;
+    }
     Ok(())
 }
 

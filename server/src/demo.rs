@@ -44,7 +44,9 @@ pub(crate) async fn demo(mut settings: Settings, simulated: u16) -> anyhow::Resu
         mqtt: Mqtt::Embedded { tcp, tls: None },
     };
     until_signalled(async |stop| {
-        let server = Server::start(&settings, listeners)?;
+        let starting = Server::start(&settings, listeners);
+        let Some(server) = stop.run_until_cancelled(starting).await else { return Ok(()) };
+        let server = server?;
         describe(&server.registry(), simulated)?;
         let mut agents = JoinSet::new();
         start_agents(&mut agents, folder.path(), mqtt, simulated, &stop)?;

@@ -9,9 +9,15 @@ use komandorr_web::{ByteStream, MqttDoor};
 #[derive(Debug)]
 pub(crate) struct WebSocketDoor {
     pub(crate) broker: Broker,
+    /// Bytes.
+    pub(crate) longest_packet: usize,
 }
 
 impl MqttDoor for WebSocketDoor {
+    fn longest_packet(&self) -> usize {
+        self.longest_packet
+    }
+
     fn serve(
         &self,
         stream: Box<dyn ByteStream>,

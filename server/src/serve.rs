@@ -9,7 +9,7 @@ use komandorr_web::{Access, App, Part, Readiness, TlsDoor};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::{
     home_assistant::Announcer,
     listen::bind,
     settings::Settings,
-    signals,
+    signals::Signals,
     source::{Mqtt, Source},
     tls_door::SiteTls,
 };
@@ -53,7 +53,9 @@ pub(crate) async fn serve(settings: Settings) -> anyhow::Result<()> {
     let manager = komandorr_agent::Notify::from_environment();
     until_signalled(async |stop| {
         let listeners = Listeners::bind(&settings).await?;
-        let server = Server::start(&settings, listeners)?;
+        let starting = Server::start(&settings, listeners);
+        let Some(server) = stop.run_until_cancelled(starting).await else { return Ok(()) };
+        let server = server?;
         let scheme = if settings.site_certificate().is_some() { "https" } else { "http" };
         tracing::info!("the site is at {scheme}://{}", server.http);
         manager.ready();
@@ -67,12 +69,15 @@ pub(crate) async fn until_signalled(
     program: impl AsyncFnOnce(CancellationToken) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
+    // Before the program: what comes while it starts would end it out of order.
+    let signals = Signals::new().context("cannot listen for signals")?;
     tokio::select! {
-        ended = program(stop.clone()) => ended,
-        signalled = signals::watch(stop.clone()) => {
+        biased;
+        signalled = signals.watch(stop.clone()) => {
             signalled.context("cannot listen for signals")?;
             anyhow::bail!("stopped at once by a second signal");
         }
+        ended = program(stop.clone()) => ended,
     }
 }
 
@@ -99,10 +104,10 @@ struct Stops {
 
 impl Server {
     /// Starts all roles on bound listeners.
-    pub(crate) fn start(settings: &Settings, listeners: Listeners) -> anyhow::Result<Self> {
+    pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let http = listeners.http.local_addr()?;
-        let collector = Collector::open(settings.storage.clone(), settings.zone()?)?;
+        let collector = open(settings).await?;
         let (registry, stats) = (collector.registry(), collector.stats());
         credentials::prepare(settings, &registry)?;
         let (deliveries, delivered) = mpsc::channel(WAITING_DELIVERIES);
@@ -120,7 +125,7 @@ impl Server {
             metrics: settings.metrics.clone(),
             ready: readiness(&source, &stats, &stops.collector),
             publish: Arc::new(source.clone()),
-            mqtt: source.door(),
+            mqtt: source.door(settings),
             tls: listeners.http_tls.clone().map(|tls| Arc::new(SiteTls(tls)) as Arc<dyn TlsDoor>),
             figures: {
                 let source = source.clone();
@@ -204,6 +209,13 @@ impl Server {
     }
 }
 
+/// Opens the store, which may take long: beside it a signal is heeded.
+async fn open(settings: &Settings) -> anyhow::Result<Collector> {
+    let (storage, zone) = (settings.storage.clone(), settings.zone()?);
+    let opened = spawn_blocking(move || Collector::open(storage, zone)).await;
+    Ok(opened.context("opening the database")??)
+}
+
 /// A role with its name.
 pub(crate) async fn role(
     name: &'static str,
@@ -239,4 +251,21 @@ fn readiness(
             ],
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_signal_is_heeded_from_the_beginning() -> anyhow::Result<()> {
+        until_signalled(async |stop| {
+            // Before anything is waited for.
+            let own = std::process::id().to_string();
+            std::process::Command::new("kill").args(["-TERM", &own]).status()?;
+            stop.cancelled().await;
+            Ok(())
+        })
+        .await
+    }
 }

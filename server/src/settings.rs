@@ -116,6 +116,7 @@ impl Settings {
             self.storage.keep_hours >= LEAST_KEPT,
             "storage.keep_hours must be at least 32 days: the volume of a month is made of them"
         );
+        logging::filter(&self.log.filter).context("log.filter")?;
         self.admin.password()?;
         self.home_assistant.check()?;
         self.zone().map(drop)

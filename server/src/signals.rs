@@ -4,25 +4,26 @@ use std::io;
 
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at the first signal; returns at the second.
-pub(crate) async fn watch(stop: CancellationToken) -> io::Result<()> {
-    let mut signals = Signals::new()?;
-    signals.next().await?;
-    tracing::info!("stopping");
-    stop.cancel();
-    signals.next().await?;
-    Ok(())
-}
-
+/// What asks the program to stop; noted from here on.
 #[cfg(unix)]
-struct Signals {
+pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
+impl Signals {
+    /// Cancels `stop` at the first signal; returns at the second.
+    pub(crate) async fn watch(mut self, stop: CancellationToken) -> io::Result<()> {
+        self.next().await?;
+        tracing::info!("stopping");
+        stop.cancel();
+        self.next().await
+    }
+}
+
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
@@ -38,11 +39,11 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self)
     }
 

@@ -174,10 +174,12 @@ impl Source {
     }
 
     /// The broker's door on the site's port, where the broker is ours.
-    pub(crate) fn door(&self) -> Option<Arc<dyn MqttDoor>> {
+    pub(crate) fn door(&self, settings: &Settings) -> Option<Arc<dyn MqttDoor>> {
         match self {
             Self::Embedded { broker, .. } => {
-                Some(Arc::new(WebSocketDoor { broker: broker.clone() }))
+                let most = settings.broker().packet_size;
+                let longest_packet = usize::try_from(most).unwrap_or(usize::MAX);
+                Some(Arc::new(WebSocketDoor { broker: broker.clone(), longest_packet }))
             }
             Self::Other { .. } => None,
         }

@@ -28,6 +28,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> ByteStream for T {}
 
 /// The broker's door for connections that the site took.
 pub trait MqttDoor: Send + Sync + 'static {
+    /// Length of the longest packet that it takes, bytes. No longer message of a
+    /// WebSocket is gathered: the broker's own limits see it only when it is whole.
+    fn longest_packet(&self) -> usize;
+
     /// Serves one connection to its end. `trusted`: it comes from this
     /// machine, and may do everything.
     fn serve(
@@ -54,6 +58,8 @@ pub(crate) async fn upgrade(
         Failure::new(StatusCode::UPGRADE_REQUIRED, "websocket_only", message)
     })?;
     let (tasks, stop) = (site.tasks.clone(), site.stop.clone());
+    let most = door.longest_packet();
+    let socket = socket.max_message_size(most).max_frame_size(most);
     Ok(socket.protocols([SUBPROTOCOL]).on_upgrade(move |socket| {
         let session = tasks.track_future(door.serve(as_bytes(socket), peer.address, peer.local));
         async move {

@@ -72,9 +72,9 @@ impl Layer {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             if let Some(key) = keys.iter().find(|key| variable(key) == *name) {
                 values.insert(key.clone(), text_value(text, &format!("the variable {name}")));
-            } else if let Some((section, _)) = rest.split_once('_')
-                && sections.contains(section)
-            {
+            } else if let Some(section) = sections.iter().find(|section| {
+                rest.strip_prefix(section.as_str()).is_some_and(|key| key.starts_with('_'))
+            }) {
                 let prefix = format!("{PREFIX}{section}_");
                 let allowed: Vec<_> = keys
                     .iter()

@@ -5,7 +5,6 @@ use std::{
     fmt::Write as _,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -25,7 +24,7 @@ use tokio::{
 };
 
 use super::tls;
-use crate::{credentials::operator_token_file, installed, settings::Settings};
+use crate::{credentials::operator_token_file, settings::Settings};
 
 /// How long the server may take to let a command in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -55,21 +54,6 @@ fn answer_within(asked: &str) -> Duration {
     komandorr_web::patience(path) + LONGER
 }
 
-/// The operator's token beside a database; without one there, that of the
-/// installed server, whose unit says where its database is.
-fn read_token(database: &Path) -> (PathBuf, io::Result<String>) {
-    let path = operator_token_file(database);
-    let read = std::fs::read_to_string(&path);
-    if !matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-        return (path, read);
-    }
-    let installed = operator_token_file(Path::new(installed::DATABASE));
-    match std::fs::read_to_string(&installed) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (path, read),
-        other => (installed, other),
-    }
-}
-
 /// Bytes to the server and back.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -85,8 +69,8 @@ impl Client {
 
     /// With the token that the server keeps beside its database.
     pub(crate) fn of_operator(settings: &Settings) -> anyhow::Result<Self> {
-        let (path, read) = read_token(&settings.storage.path);
-        let token = read.map_err(|error| {
+        let path = operator_token_file(&settings.storage.path);
+        let token = std::fs::read_to_string(&path).map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::NotFound => {
                     "the server makes it when it starts: start it, or give this command the server's settings (--config FILE, --set storage.path=FILE)"

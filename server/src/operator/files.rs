@@ -94,36 +94,43 @@ impl Backup {
             "{} exists already: choose another name, or add --overwrite",
             file.display()
         );
+        ensure!(!is_special(file).await, "{} is no file: a backup needs one", file.display());
         let bytes = save(client, "/api/backup", file).await?;
         say.done(&format!("{bytes} bytes in {}", file.display()));
         Ok(())
     }
 }
 
-/// Downloads beside the file and then renames. Others cannot read it: the
-/// traffic of a house is nobody else's business.
+/// Downloads into a file, and says how many bytes it has. What is no file, such as
+/// a device, is written to and not replaced.
 async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u64> {
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let saved = download(client, path, &part).await;
-    let saved = match saved {
-        Ok(bytes) => fs::rename(&part, file).await.map(|()| bytes).map_err(Into::into),
-        Err(error) => Err(error),
+    // What a link leads to is meant; what is not there leads nowhere.
+    let place = fs::canonicalize(file).await.unwrap_or_else(|_| file.to_owned());
+    let saved = if is_special(&place).await {
+        let mut out = fs::OpenOptions::new().write(true).open(&place).await?;
+        client.download(path, &mut out).await
+    } else {
+        replace(client, path, &place).await
     };
-    if saved.is_err() {
-        drop(fs::remove_file(&part).await);
-    }
     saved.with_context(|| format!("{} is not written", file.display()))
 }
 
-async fn download(client: &Client, path: &str, part: &Path) -> anyhow::Result<u64> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    let mut out = options.open(part).await?;
+async fn is_special(file: &Path) -> bool {
+    fs::metadata(file).await.is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Downloads beside a file and then renames. Others cannot read it: the traffic of
+/// a house is nobody else's business.
+async fn replace(client: &Client, path: &str, file: &Path) -> anyhow::Result<u64> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // A name of its own: somebody else may be writing the same file.
+    let part = tempfile::Builder::new()
+        .prefix(".komandorr-")
+        .suffix(".part")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let mut out = fs::File::from_std(part.reopen()?);
     let bytes = client.download(path, &mut out).await?;
     out.sync_all().await?;
+    part.persist(file)?;
     Ok(bytes)
 }

@@ -320,3 +320,25 @@ async fn exports_and_backups_are_files_that_are_there_whole_or_not_at_all() -> R
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn an_export_goes_where_a_link_leads_and_replaces_no_pipe() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let it = Operated::start(folder.path(), &[]).await?;
+    let (link, real, pipe) = ("latest.csv", "real.csv", "pipe");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at(real), "old")?;
+    std::os::unix::fs::symlink(at(real), at(link))?;
+    it.ok(&["export", "-o", link]).await?;
+    assert!(std::fs::symlink_metadata(at(link))?.is_symlink());
+    assert_ne!(std::fs::read(at(real))?, b"old");
+    assert!(std::process::Command::new("mkfifo").arg(at(pipe)).status()?.success());
+    let writing = ["export", "-o", pipe];
+    let (taken, wrote) = tokio::join!(tokio::fs::read(at(pipe)), it.ok(&writing));
+    wrote?;
+    assert_eq!(taken?, std::fs::read(at(real))?);
+    assert!(!std::fs::metadata(at(pipe))?.is_file());
+    let no_file = it.refused(&["backup", "--overwrite", pipe]).await?;
+    assert!(no_file.contains("pipe is no file"), "{no_file}");
+    Ok(())
+}

@@ -3,7 +3,12 @@
 
 use std::{net::TcpListener, path::Path, process::Stdio};
 
-use tokio::{net::UnixDatagram, time::timeout};
+use anyhow::Context;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::UnixDatagram,
+    time::timeout,
+};
 
 use crate::support::{PATIENCE, Server, complaint, komandorr, run};
 
@@ -63,6 +68,27 @@ async fn wrong_settings_name_their_place() -> anyhow::Result<()> {
     assert!(complaint.starts_with("komandorr: komandorr.toml: `http.listen`"), "{complaint}");
     let output = run(&["--set", "http.lisen=1"], folder.path()).await?;
     assert!(String::from_utf8_lossy(&output.stderr).contains("http.lisen"));
+    // It would be taken for a part of the program, and all others be silent.
+    std::fs::remove_file(folder.path().join("komandorr.toml"))?;
+    let output = run(&["--set", "log.filter=warning"], folder.path()).await?;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = self::complaint(&output)?;
+    assert!(complaint.contains("log.filter: \"warning\" is no level"), "{complaint}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_made_password_is_shown_whatever_is_logged() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = ["access.trust_loopback=false", "log.filter=error"];
+    let settings =
+        settings.into_iter().chain(["http.listen=127.0.0.1:0", "mqtt.listen=127.0.0.1:0"]);
+    let arguments: Vec<&str> = settings.flat_map(|setting| ["--set", setting]).collect();
+    let mut server =
+        komandorr(&arguments).current_dir(folder.path()).stderr(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(server.stderr.take().context("no stderr")?).lines();
+    let said = timeout(PATIENCE, lines.next_line()).await??.unwrap_or_default();
+    assert!(said.starts_with("log in as admin with the password "), "{said}");
     Ok(())
 }
 

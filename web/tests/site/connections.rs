@@ -7,6 +7,7 @@ use komandorr_web::{ByteStream, MqttDoor};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 use crate::support::{FLEET, Stage, now_ms, sample};
@@ -125,6 +126,10 @@ async fn the_site_closes_within_its_time_with_streams_and_idle_clients() -> Resu
 struct Echo;
 
 impl MqttDoor for Echo {
+    fn longest_packet(&self) -> usize {
+        1000
+    }
+
     fn serve(
         &self,
         mut stream: Box<dyn ByteStream>,
@@ -145,6 +150,41 @@ impl MqttDoor for Echo {
 #[tokio::test]
 async fn mqtt_passes_through_a_web_socket_as_bytes() -> Result<()> {
     let stage = Stage::with(|app| app.mqtt = Some(Arc::new(Echo))).await?;
+    let mut stream = web_socket(&stage).await?;
+    // Two frames that share a packet: 3 and 2 bytes, masked with zero.
+    stream.write_all(b"\x82\x83\0\0\0\0hel\x82\x82\0\0\0\0lo").await?;
+    let mut echoed = [0; 7];
+    stream.read_exact(&mut echoed).await?;
+    assert_eq!(&echoed, b"\x82\x05hello");
+    let took = stage.close().await?;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_web_socket_gathers_no_more_than_a_packet() -> Result<()> {
+    let stage = Stage::with(|app| app.mqtt = Some(Arc::new(Echo))).await?;
+    // One frame of 1001 bytes, or two of 600 that are one message: refused by their
+    // heads, before what they announce is there.
+    for heads in [&b"\x82\xfe\x03\xe9\0\0\0\0"[..], b"\x02\xfe\x02\x58\0\0\0\0"] {
+        let mut stream = web_socket(&stage).await?;
+        stream.write_all(heads).await?;
+        if heads[0] == 2 {
+            stream.write_all(&[b'x'; 600]).await?;
+            stream.write_all(b"\x80\xfe\x02\x58\0\0\0\0").await?;
+            stream.write_all(&[b'x'; 600]).await?;
+        }
+        let mut rest = Vec::new();
+        // A connection with unread bytes may end with a reset.
+        drop(timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await?);
+        assert!(!rest.windows(5).any(|part| part == b"xxxxx"), "{rest:?}");
+    }
+    stage.close().await?;
+    Ok(())
+}
+
+/// A WebSocket at `/mqtt`, upgraded.
+async fn web_socket(stage: &Stage) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(stage.address).await?;
     let request = format!(
         "GET /mqtt HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -160,14 +200,7 @@ async fn mqtt_passes_through_a_web_socket_as_bytes() -> Result<()> {
     let head = String::from_utf8(head)?.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 101"), "{head}");
     assert!(head.contains("sec-websocket-protocol: mqtt"), "{head}");
-    // Two frames that share a packet: 3 and 2 bytes, masked with zero.
-    stream.write_all(b"\x82\x83\0\0\0\0hel\x82\x82\0\0\0\0lo").await?;
-    let mut echoed = [0; 7];
-    stream.read_exact(&mut echoed).await?;
-    assert_eq!(&echoed, b"\x82\x05hello");
-    let took = stage.close().await?;
-    assert!(took < Duration::from_secs(5), "{took:?}");
-    Ok(())
+    Ok(stream)
 }
 
 #[tokio::test]
