@@ -266,10 +266,12 @@ impl Pool {
     /// The first day with traffic of a service that is still kept, Unix
     /// milliseconds; `None` without any.
     pub(super) async fn first_day(&self, service_no: i32) -> Result<Option<i64>, ReadError> {
-        let source = format!("FROM ({}) WHERE service_no = {service_no}", Level::Day.source());
-        let sql = include_str!("../sql/first_days.sql").replace("{source}", &source);
-        self.run(move |connection| connection.query_row(&sql, [], |row| row.get(1)).optional())
-            .await
+        let sql = include_str!("../sql/first_days.sql")
+            .replace("{which}", &format!("WHERE service_no = {service_no}"));
+        let first_ms: Option<i64> = self
+            .run(move |connection| connection.query_row(&sql, [], |row| row.get(1)).optional())
+            .await?;
+        Ok(first_ms.map(|first_ms| bucket_of(first_ms, DAY_MS)))
     }
 
     /// When on a day a service's traffic begins, Unix milliseconds: with its first

@@ -77,10 +77,9 @@ pub(crate) fn of_all_time(connection: &Connection) -> duckdb::Result<HashMap<i32
     rows.collect()
 }
 
-/// The day of UTC on which each service's traffic begins, Unix milliseconds, by its
-/// number.
+/// When each service's traffic begins, to the day, Unix milliseconds; by its number.
 pub(crate) fn first_days(connection: &Connection) -> duckdb::Result<HashMap<i32, i64>> {
-    let sql = include_str!("../sql/first_days.sql").replace("{source}", &Level::Day.source());
+    let sql = include_str!("../sql/first_days.sql").replace("{which}", "");
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()

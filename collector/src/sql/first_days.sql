@@ -1,3 +1,10 @@
--- The day of UTC on which each service's traffic begins. Filled in: `source`, the
--- days, of all services or some.
-SELECT service_no, epoch_ms(min(bucket)) FROM ({source}) GROUP BY service_no;
+-- When each service's traffic begins: with a day of UTC, or with five minutes that are
+-- not joined yet. Filled in: `which`, a condition or nothing.
+SELECT service_no, epoch_ms(min(bucket))
+FROM (
+    SELECT service_no, bucket FROM day_volume
+    UNION ALL
+    SELECT service_no, bucket FROM recent_volume
+)
+{which}
+GROUP BY service_no;
