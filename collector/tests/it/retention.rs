@@ -75,7 +75,11 @@ async fn volumes_go_when_their_time_is_over() -> anyhow::Result<()> {
     let running = Running::start(settings, "UTC")?;
     let now = Timestamp::now();
     let range = Range::new(now - SignedDuration::from_hours(100), now)?;
-    let scope = Scope::One(ServiceId::new("web-1")?);
+    let id = ServiceId::new("web-1")?;
+    let begins = running.reader.begins(&id).await?.context("it has traffic")?;
+    let hours = now.duration_since(begins).as_hours();
+    assert!((hours - ages[1]).abs() <= 1, "{hours} h where {ages:?} are kept");
+    let scope = Scope::One(id);
     let series = running.reader.history(&scope, range, Step::Hour).await?.remove(0);
     assert!((100..=101).contains(&series.points.len()), "{}", series.points.len());
     assert!(series.summary.coverage > 0.99, "{}", series.summary.coverage);
