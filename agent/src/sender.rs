@@ -32,14 +32,14 @@ enum Sent {
 }
 
 /// Publishes what the spool holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Sender {
     link: Option<Link>,
     sent: HashMap<MessageId, Sent>,
     under_way: Ranges,
     cursor: Cursor,
-    /// Most bytes of an array.
-    array_bytes: usize,
+    /// How often arrays were halved.
+    halvings: u32,
     /// The server has taken an array on this connection.
     takes_arrays: bool,
     newest: Option<Newest>,
@@ -47,22 +47,6 @@ pub(crate) struct Sender {
     /// an array.
     one_by_one: u64,
     refused: u64,
-}
-
-impl Default for Sender {
-    fn default() -> Self {
-        Self {
-            link: None,
-            sent: HashMap::new(),
-            under_way: Ranges::default(),
-            cursor: Cursor::default(),
-            array_bytes: ARRAY_BYTES,
-            takes_arrays: false,
-            newest: None,
-            one_by_one: 0,
-            refused: 0,
-        }
-    }
 }
 
 impl Sender {
@@ -81,7 +65,7 @@ impl Sender {
     /// time. So the next connection tries it with less.
     pub(crate) fn lost(&mut self) {
         if self.arrays() > 0 && !self.takes_arrays {
-            self.array_bytes = (self.array_bytes / 2).max(LEAST_ARRAY_BYTES);
+            self.halvings = self.halvings.saturating_add(1);
         }
         self.takes_arrays = false;
         self.link = None;
@@ -132,7 +116,7 @@ impl Sender {
         }
         if spool.waiting().is_empty() {
             // The next outage finds another day.
-            self.array_bytes = ARRAY_BYTES;
+            self.halvings = 0;
         }
         self.send(spool)
     }
@@ -191,7 +175,7 @@ impl Sender {
             let one = spool.waiting().first().is_some_and(|first| first <= self.one_by_one);
             let room = Room {
                 samples: if one { 1 } else { MAX_SAMPLES_PER_PAYLOAD },
-                bytes: self.array_bytes.min(self.link.as_ref().map_or(0, Link::most_bytes)),
+                bytes: self.array_bytes(),
             };
             let Some(batch) = spool.batch(&mut self.cursor, &self.under_way, room)? else { break };
             let Some(id) = self.link.as_mut().and_then(|link| link.samples(batch.payload)) else {
@@ -220,6 +204,13 @@ impl Sender {
             }
             None => self.newest = Some(newest),
         }
+    }
+
+    /// Most bytes of an array: what is left of its size, and no more than the
+    /// broker takes.
+    fn array_bytes(&self) -> usize {
+        let halved = ARRAY_BYTES.checked_shr(self.halvings).unwrap_or_default();
+        halved.max(LEAST_ARRAY_BYTES).min(self.link.as_ref().map_or(0, Link::most_bytes))
     }
 
     fn arrays(&self) -> usize {
