@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use komandorr_config::guesses::SlowDown;
+use komandorr_config::{Impossible, guesses::SlowDown};
 use komandorr_wire::{Delivery, Outcome, ServiceId};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -32,8 +32,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A setting that makes no sense.
-    #[error("mqtt limits: {0}")]
-    Config(String),
+    #[error("limits.{0}")]
+    Config(#[from] Impossible),
     /// The system gave no thread.
     #[error("the message router's thread cannot be started")]
     Thread(#[source] io::Error),
@@ -72,7 +72,7 @@ impl Broker {
         deliveries: mpsc::Sender<Delivery>,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
-        config.check().map_err(StartError::Config)?;
+        config.check()?;
         let counters = Arc::new(Counters::new());
         let tasks = TaskTracker::new();
         let settings = fanout::Settings {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use komandorr_config::Impossible;
 use serde::Deserialize;
 
 /// Limits and times of the embedded broker. Every key is optional.
@@ -106,8 +107,8 @@ impl Config {
         if wanted == 0 { longest } else { wanted.min(longest) }
     }
 
-    /// Says what is impossible, in the words of the setting.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Refuses what cannot be, named without the section.
+    pub fn check(&self) -> Result<(), Impossible> {
         let counts = [
             (self.connections, "connections"),
             (self.connections_per_address, "connections_per_address"),
@@ -118,18 +119,18 @@ impl Config {
             (usize::from(self.inflight_per_subscriber), "inflight_per_subscriber"),
         ];
         if let Some((_, key)) = counts.into_iter().find(|(n, _)| *n == 0) {
-            return Err(format!("{key} must be at least 1"));
+            return Err(Impossible::new(key, "must be at least 1"));
         }
         if !(1024..=256 << 20).contains(&self.packet_size) {
-            return Err("packet_size must be 1KiB to 256MiB".to_owned());
+            return Err(Impossible::new("packet_size", "must be 1KiB to 256MiB"));
         }
         if self.unacknowledged_bytes < self.packet_size
             || self.unacknowledged_bytes > u32::MAX.into()
         {
-            return Err("unacknowledged_bytes must be packet_size to 4GiB".to_owned());
+            return Err(Impossible::new("unacknowledged_bytes", "must be packet_size to 4GiB"));
         }
         if self.subscriber_backlog < 64 * 1024 {
-            return Err("subscriber_backlog must be at least 64KiB".to_owned());
+            return Err(Impossible::new("subscriber_backlog", "must be at least 64KiB"));
         }
         Ok(())
     }
@@ -158,7 +159,7 @@ mod tests {
             (Config { subscriber_backlog: 9, ..Config::default() }, "subscriber_backlog"),
         ];
         for (config, key) in table {
-            assert!(config.check().unwrap_err().starts_with(key));
+            assert_eq!(config.check().unwrap_err().key, key);
         }
     }
 }

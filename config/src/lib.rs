@@ -4,6 +4,7 @@
 
 mod backoff;
 pub mod guesses;
+mod impossible;
 #[cfg(feature = "load")]
 mod load;
 pub mod logging;
@@ -11,6 +12,7 @@ mod secret;
 pub mod units;
 
 pub use backoff::Backoff;
+pub use impossible::Impossible;
 #[cfg(feature = "load")]
 pub use load::{DEFAULT_FILE, FILE_NAME, LoadError, Sources, load};
 pub use secret::Secret;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, File, FileFormat};
 use serde::de::DeserializeOwned;
 
+use crate::Impossible;
 use layer::{Layer, known_keys};
 
 /// Every setting with its default and its meaning, all commented out: what
@@ -43,6 +44,8 @@ impl LoadError {
 /// Where settings come from, beside their types' defaults.
 #[derive(Debug, Default)]
 pub struct Sources {
+    /// What stands in place of some of these, as `section.key` and value.
+    pub defaults: Vec<(String, String)>,
     /// The settings file; `None`: [`FILE_NAME`] where it exists.
     pub file: Option<PathBuf>,
     /// The process's environment.
@@ -51,15 +54,20 @@ pub struct Sources {
     pub flags: Vec<(String, String)>,
 }
 
-/// Loads settings whose type fills in its own defaults.
-pub fn load<T: DeserializeOwned>(sources: &Sources) -> Result<T, LoadError> {
+/// Loads settings whose type fills in its own defaults, and refuses those of which
+/// `check` says that they cannot be.
+pub fn load<T: DeserializeOwned>(
+    sources: &Sources,
+    check: impl FnOnce(&T) -> Result<(), Impossible>,
+) -> Result<T, LoadError> {
     let file = read_file(sources.file.as_deref())?;
     let keys = known_keys();
     let environment = Layer::of_environment(&sources.environment, &keys)?;
     let flags = Layer::of_flags(&sources.flags, &keys)?;
+    let defaults = Layer::of_flags(&sources.defaults, &keys)?;
     // Where a key's value came from, for errors that config cannot place.
     let origins: Vec<_> = flags.origins().chain(environment.origins()).collect();
-    let mut builder = Config::builder();
+    let mut builder = Config::builder().add_source(defaults);
     let mut file_name = FILE_NAME.to_owned();
     if let Some((name, text)) = file {
         check_toml(&name, &text)?;
@@ -70,13 +78,16 @@ pub fn load<T: DeserializeOwned>(sources: &Sources) -> Result<T, LoadError> {
         let named = origins.iter().find(|(known, _)| known == key);
         named.map_or(file_name.clone(), |(_, origin)| origin.clone())
     };
-    let placed = |error| placed(&error, origin);
-    builder
+    let settings = builder
         .add_source(environment.clone())
         .add_source(flags.clone())
         .build()
         .and_then(Config::try_deserialize)
-        .map_err(placed)
+        .map_err(|error| placed(&error, origin))?;
+    check(&settings).map_err(|wrong| {
+        LoadError::invalid(&format!("{}: `{}`: {}", origin(&wrong.key), wrong.key, wrong.reason))
+    })?;
+    Ok(settings)
 }
 
 /// One line that begins with the file, variable or flag that is wrong.
@@ -148,8 +159,8 @@ mod tests {
         // An empty file of its own, so that none of the working folder is read.
         let file = tempfile::NamedTempFile::new().unwrap();
         let environment = vec![(name.into(), value.into())];
-        let sources = Sources { file: Some(file.path().into()), environment, flags: Vec::new() };
-        load(&sources).map_err(|error| error.to_string())
+        let sources = Sources { file: Some(file.path().into()), environment, ..Sources::default() };
+        load(&sources, possible).map_err(|error| error.to_string())
     }
 
     fn with_file(text: &str) -> Result<Settings, String> {
@@ -157,7 +168,14 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let sources = Sources { file: Some(file.path().into()), ..Sources::default() };
         let name = file.path().display().to_string();
-        load(&sources).map_err(|error| error.to_string().replace(&name, "komandorr.toml"))
+        load(&sources, possible).map_err(|error| error.to_string().replace(&name, "komandorr.toml"))
+    }
+
+    fn possible(settings: &Settings) -> Result<(), Impossible> {
+        if settings.storage.samples_per_service == 13 {
+            return Err(Impossible::new("samples_per_service", "13 brings bad luck").of("storage"));
+        }
+        Ok(())
     }
 
     #[test]
@@ -165,7 +183,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "[storage]\nsamples_per_service = 1\nkeep_hours = \"2 h\"").unwrap();
         let mut sources = Sources { file: Some(file.path().into()), ..Sources::default() };
-        let count = |sources: &Sources| load::<Settings>(sources).unwrap().storage;
+        let count = |sources: &Sources| load(sources, possible).unwrap().storage;
         assert_eq!(
             count(&sources),
             Storage { samples_per_service: 1, keep_hours: Duration::from_hours(2) }
@@ -174,6 +192,23 @@ mod tests {
         assert_eq!(count(&sources).samples_per_service, 2);
         sources.flags = vec![("storage.samples_per_service".into(), "3".into())];
         assert_eq!(count(&sources).samples_per_service, 3);
+        let count = |sources: &Sources| count(sources).samples_per_service;
+        sources.defaults = vec![("storage.samples_per_service".into(), "4".into())];
+        assert_eq!(count(&sources), 3);
+        (sources.environment, sources.flags) = Default::default();
+        assert_eq!(count(&sources), 1);
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(count(&sources), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_with_its_place() {
+        let of_file = with_file("[storage]\nsamples_per_service = 13").unwrap_err();
+        let said = "komandorr.toml: `storage.samples_per_service`: 13 brings bad luck";
+        assert_eq!(of_file, said);
+        let name = "KOMANDORR_STORAGE_SAMPLES_PER_SERVICE";
+        let of_variable = with_variable(name, "13").unwrap_err();
+        assert_eq!(of_variable, said.replace("komandorr.toml", &format!("the variable {name}")));
     }
 
     #[test]
@@ -234,9 +269,17 @@ mod tests {
     }
 
     #[test]
+    fn variables_of_kubernetes_are_no_settings() {
+        for ending in ["SERVICE_HOST", "SERVICE_PORT_MAIN", "PORT", "PORT_1883_TCP_ADDR"] {
+            let name = format!("KOMANDORR_HTTP_{ending}");
+            assert_eq!(with_variable(&name, "x"), Ok(Settings::default()));
+        }
+    }
+
+    #[test]
     fn a_named_file_must_exist() {
         let sources = Sources { file: Some("/nonexistent/k.toml".into()), ..Sources::default() };
-        let error = load::<Settings>(&sources).unwrap_err().to_string();
+        let error = load(&sources, possible).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/k.toml"), "{error}");
     }
 }

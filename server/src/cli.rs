@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use komandorr_config::Sources;
@@ -50,37 +50,27 @@ pub(crate) enum Command {
 impl Cli {
     /// Loads the settings from everywhere.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
-        let environment = environment()?;
-        let exists = |path: &str| Path::new(path).exists();
-        let (mut file, mut flags) = (self.config.clone(), self.set.clone());
-        if self.means_installed(&environment, exists) {
-            file = Some(installed::SETTINGS.into());
-            // As its unit says.
-            flags.push(("storage.path".to_owned(), installed::DATABASE.to_owned()));
-        }
-        let sources = Sources { file, environment, flags };
-        let settings: Settings = komandorr_config::load(&sources)?;
-        settings.check()?;
-        Ok(settings)
-    }
-
-    /// A command of the operator means the installed server, unless anything tells
-    /// of another one.
-    fn means_installed(
-        &self,
-        environment: &[(String, String)],
-        exists: impl Fn(&str) -> bool,
-    ) -> bool {
-        let told = |(name, _): &(String, String)| {
-            ["KOMANDORR_STORAGE_", "KOMANDORR_HTTP_"].iter().any(|place| name.starts_with(place))
+        let mut sources = Sources {
+            defaults: Vec::new(),
+            file: self.config.clone(),
+            environment: environment()?,
+            flags: self.set.clone(),
         };
-        matches!(self.command, Some(Command::Operator(_)))
-            && self.config.is_none()
-            && self.set.is_empty()
-            && !environment.iter().any(told)
-            && !exists(komandorr_config::FILE_NAME)
-            && exists(installed::SETTINGS)
+        if let Some(Command::Operator(_)) = self.command {
+            installed::PLACE.complete(&mut sources);
+        } else {
+            installed::take_state_folder(&mut sources);
+        }
+        Ok(komandorr_config::load(&sources, Settings::check)?)
     }
+}
+
+/// A complaint about wrong usage without the lines that repeat what is right.
+pub(crate) fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
+    format!("{}; try --help", said.join(" ").trim_start_matches("error: "))
 }
 
 /// The environment as text. What is none is refused where it may be a setting: a
@@ -117,19 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn only_without_any_setting_a_command_means_the_installed_server() {
-        let means = |line: &str, variable: &str, here: bool| {
-            let cli = Cli::parse_from(line.split(' '));
-            let environment = [(variable.to_owned(), String::new())];
-            cli.means_installed(&environment, |path| here || path == installed::SETTINGS)
-        };
-        assert!(means("komandorr service list", "PATH", false));
-        assert!(means("komandorr health", "KOMANDORR_LOG_FILTER", false));
-        assert!(!means("komandorr service list", "PATH", true));
-        assert!(!means("komandorr service list", "KOMANDORR_STORAGE_PATH", false));
-        assert!(!means("komandorr service list", "KOMANDORR_HTTP_LISTEN", false));
-        assert!(!means("komandorr --config x.toml service list", "PATH", false));
-        assert!(!means("komandorr --set storage.path=x service list", "PATH", false));
-        assert!(!means("komandorr", "PATH", false));
+    fn wrong_usage_is_told_in_one_line() {
+        let told = |line: &str| in_one_line(&Cli::try_parse_from(line.split(' ')).unwrap_err());
+        assert_eq!(
+            told("komandorr service add"),
+            "the following required arguments were not provided: <ID>; try --help"
+        );
+        let misspelt = told("komandorr --jsn service list");
+        assert!(misspelt.starts_with("unexpected argument '--jsn' found"), "{misspelt}");
+        assert!(misspelt.contains("'--json'"), "{misspelt}");
     }
 }

@@ -5,10 +5,10 @@ mod discovery;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::ensure;
 use bytes::Bytes;
 use jiff::Timestamp;
 use komandorr_collector::{Current, Live, Registry};
+use komandorr_config::Impossible;
 use komandorr_web::App;
 use komandorr_wire::topic;
 use serde::{Deserialize, Serialize};
@@ -44,21 +44,22 @@ impl Config {
         self.enabled.then_some(&self.discovery_prefix)
     }
 
-    /// Refuses a prefix that is none, or would reach into our own topics.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
+    /// Refuses a prefix that is none, or would reach into our own topics; named
+    /// without the section.
+    pub(crate) fn check(&self) -> Result<(), Impossible> {
         let prefix = &self.discovery_prefix;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let levels = prefix.split('/').all(|level| !level.is_empty() && level.chars().all(plain));
-        ensure!(
-            levels
-                && prefix.len() <= LONGEST_PREFIX
-                && prefix.split('/').next() != Some("komandorr"),
-            "home_assistant.discovery_prefix \"{prefix}\" is no prefix: letters, digits, _ and - are allowed, / between them, and the first word must not be komandorr"
-        );
-        ensure!(
-            (1..=60).contains(&self.interval.as_secs()),
-            "home_assistant.interval must be 1s to 60s"
-        );
+        if !levels || prefix.len() > LONGEST_PREFIX || prefix.split('/').next() == Some("komandorr")
+        {
+            let reason = format!(
+                "\"{prefix}\" is no prefix: letters, digits, _ and - are allowed, / between them, and the first word must not be komandorr"
+            );
+            return Err(Impossible::new("discovery_prefix", reason));
+        }
+        if !(1..=60).contains(&self.interval.as_secs()) {
+            return Err(Impossible::new("interval", "must be 1s to 60s"));
+        }
         Ok(())
     }
 }
@@ -151,7 +152,7 @@ mod tests {
         let long = "x".repeat(101);
         for bad in ["", "a/", "/a", "a//b", "a/#", "+", "$SYS", "komandorr/state", "a b", &long] {
             let error = config(bad).check().unwrap_err().to_string();
-            assert!(error.starts_with("home_assistant.discovery_prefix"), "{error}");
+            assert!(error.starts_with("discovery_prefix"), "{error}");
         }
         let config = Config { interval: Duration::from_secs(61), ..Config::default() };
         assert!(config.check().unwrap_err().to_string().contains("interval"));

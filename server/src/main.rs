@@ -28,16 +28,34 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     match begin(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let line = format!("{error:#}").replace('\n', " ");
-            // Nowhere is left to say that this failed.
-            drop(writeln!(io::stderr(), "komandorr: {line}"));
+            complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // --help and --version; a closed pipe is no failure.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
+    complain(&cli::in_one_line(error));
+    ExitCode::from(2)
+}
+
+/// One line to stderr.
+fn complain(text: &str) {
+    let line = text.replace('\n', " ");
+    // Nowhere is left to say that this failed.
+    drop(writeln!(io::stderr(), "komandorr: {line}"));
 }
 
 fn begin(cli: &Cli) -> anyhow::Result<()> {

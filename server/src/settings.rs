@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use jiff::tz::TimeZone;
 use komandorr_broker::Tls;
 use komandorr_collector::BrokerUrl;
-use komandorr_config::logging;
+use komandorr_config::{Impossible, logging};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::home_assistant;
@@ -107,18 +107,19 @@ impl Default for Log {
 
 impl Settings {
     /// Refuses what no single type can refuse.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            self.storage.samples_per_service > 0,
-            "storage.samples_per_service must be at least 1"
-        );
-        ensure!(
-            self.storage.keep_hours >= LEAST_KEPT,
-            "storage.keep_hours must be at least 32 days: the volume of a month is made of them"
-        );
-        logging::filter(&self.log.filter).context("log.filter")?;
+    pub(crate) fn check(&self) -> Result<(), Impossible> {
+        if self.storage.samples_per_service == 0 {
+            return Err(Impossible::new("storage.samples_per_service", "must be at least 1"));
+        }
+        if self.storage.keep_hours < LEAST_KEPT {
+            let reason = "must be at least 32 days: the volume of a month is made of them";
+            return Err(Impossible::new("storage.keep_hours", reason));
+        }
+        logging::filter(&self.log.filter)
+            .map_err(|error| Impossible::new("log.filter", error.to_string()))?;
+        self.limits.check().map_err(|wrong| wrong.of("limits"))?;
         self.admin.password()?;
-        self.home_assistant.check()?;
+        self.home_assistant.check().map_err(|wrong| wrong.of("home_assistant"))?;
         self.zone().map(drop)
     }
 
@@ -147,13 +148,13 @@ impl Settings {
     }
 
     /// The time zone in which days are cut.
-    pub(crate) fn zone(&self) -> anyhow::Result<TimeZone> {
+    pub(crate) fn zone(&self) -> Result<TimeZone, Impossible> {
         match self.site.time_zone.as_str() {
             "" => Ok(TimeZone::system()),
-            name => TimeZone::get(name).with_context(|| {
-                format!(
-                    "site.time_zone \"{name}\" is no time zone: write one such as \"Europe/Berlin\""
-                )
+            name => TimeZone::get(name).map_err(|_| {
+                let reason =
+                    format!("\"{name}\" is no time zone: write one such as \"Europe/Berlin\"");
+                Impossible::new("site.time_zone", reason)
             }),
         }
     }
@@ -219,7 +220,8 @@ pub(crate) mod tests {
     pub(crate) fn loaded(text: &str) -> anyhow::Result<Settings> {
         let file = tempfile::NamedTempFile::new()?;
         std::fs::write(&file, text)?;
-        Ok(load(&Sources { file: Some(file.path().into()), ..Sources::default() })?)
+        let sources = Sources { file: Some(file.path().into()), ..Sources::default() };
+        Ok(load(&sources, Settings::check)?)
     }
 
     #[test]
@@ -243,8 +245,9 @@ pub(crate) mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(&file, toml.collect::<Vec<_>>().join("\n")).unwrap();
             let (environment, flags) = (pairs('$'), pairs('!'));
-            let sources = Sources { file: Some(file.path().into()), environment, flags };
-            if let Err(error) = load::<Settings>(&sources) {
+            let file = Some(file.path().into());
+            let sources = Sources { file, environment, flags, ..Sources::default() };
+            if let Err(error) = load(&sources, Settings::check) {
                 assert_eq!(error.to_string().lines().count(), 1, "{error}");
             }
             files += 1;
@@ -318,7 +321,13 @@ pub(crate) mod tests {
 
     #[test]
     fn an_unknown_time_zone_is_named() {
-        let error = loaded("[site]\ntime_zone = \"Mars/Base\"").unwrap().check().unwrap_err();
-        assert!(error.to_string().contains("site.time_zone \"Mars/Base\""), "{error}");
+        let error = loaded("[site]\ntime_zone = \"Mars/Base\"").unwrap_err();
+        assert!(error.to_string().contains("`site.time_zone`: \"Mars/Base\""), "{error}");
+    }
+
+    #[test]
+    fn an_impossible_limit_is_named_like_any_setting() {
+        let error = loaded("[limits]\npacket_size = 10").unwrap_err().to_string();
+        assert!(error.contains("`limits.packet_size`: must be 1KiB"), "{error}");
     }
 }

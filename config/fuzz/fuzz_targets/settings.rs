@@ -38,9 +38,14 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     let toml = lines.collect::<Vec<_>>().join("\n");
     file.as_file().set_len(0).expect("an empty file");
     std::fs::File::create(file.path()).and_then(|mut f| f.write_all(toml.as_bytes())).expect("written");
-    let sources =
-        Sources { file: Some(file.path().into()), environment: pairs('$'), flags: pairs('!') };
-    match load::<Settings>(&sources) {
+    let sources = Sources {
+        file: Some(file.path().into()),
+        environment: pairs('$'),
+        flags: pairs('!'),
+        ..Sources::default()
+    };
+    let check = |settings: &Settings| settings.limits.check().map_err(|wrong| wrong.of("limits"));
+    match load(&sources, check) {
         Ok(settings) => drop(settings.limits),
         Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{error}"),
     }

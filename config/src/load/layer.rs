@@ -73,7 +73,8 @@ impl Layer {
             if let Some(key) = keys.iter().find(|key| variable(key) == *name) {
                 values.insert(key.clone(), text_value(text, &format!("the variable {name}")));
             } else if let Some(section) = sections.iter().find(|section| {
-                rest.strip_prefix(section.as_str()).is_some_and(|key| key.starts_with('_'))
+                let key = rest.strip_prefix(section.as_str()).and_then(|key| key.strip_prefix('_'));
+                key.is_some_and(|key| !is_of_kubernetes(key))
             }) {
                 let prefix = format!("{PREFIX}{section}_");
                 let allowed: Vec<_> = keys
@@ -104,6 +105,13 @@ impl Layer {
         let value = |text| text_value(text, COMMAND_LINE);
         Ok(Self(flags.iter().map(|(key, text)| (key.clone(), value(text))).collect()))
     }
+}
+
+/// Whether Kubernetes makes a variable that ends so for each of its Services: one that
+/// is called komandorr-http or komandorr-mqtt begins like a setting.
+fn is_of_kubernetes(ending: &str) -> bool {
+    ["SERVICE_HOST", "PORT"].contains(&ending)
+        || ["SERVICE_PORT", "PORT_"].iter().any(|begin| ending.starts_with(begin))
 }
 
 /// A value that came as text. Whole numbers and truth values become such, so

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-use komandorr_config::Secret;
+use komandorr_config::{Impossible, Secret};
 use komandorr_wire::ServiceId;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -52,19 +51,22 @@ pub(crate) struct Admin {
 
 impl Admin {
     /// The administrator's password, where the settings give it.
-    pub(crate) fn password(&self) -> anyhow::Result<Option<Secret>> {
+    pub(crate) fn password(&self) -> Result<Option<Secret>, Impossible> {
         if !self.password.is_empty() {
-            check_password(&self.password, "admin.password")?;
+            check_password(&self.password, "it")
+                .map_err(|error| Impossible::new("admin.password", error.to_string()))?;
             return Ok(Some(self.password.clone()));
         }
         let path = &self.password_file;
         if path.as_os_str().is_empty() {
             return Ok(None);
         }
+        let refused = |reason| Impossible::new("admin.password_file", reason);
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read admin.password_file {}", path.display()))?;
+            .map_err(|error| refused(format!("cannot read {}: {error}", path.display())))?;
         let password = Secret::new(text.trim_end_matches(['\r', '\n']));
-        check_password(&password, "the password in admin.password_file")?;
+        check_password(&password, "the password in it")
+            .map_err(|error| refused(error.to_string()))?;
         Ok(Some(password))
     }
 }
@@ -75,17 +77,16 @@ mod tests {
 
     #[test]
     fn a_password_that_cannot_be_is_refused_and_never_shown() {
-        let of = |text: &str| loaded(text).and_then(|settings| settings.check().map(|()| settings));
         for wrong in ["[admin]\npassword = \"hunter2\"", "[admin]\npassword = 1234567"] {
-            let error = of(wrong).unwrap_err().to_string();
-            assert!(error.contains("admin.password must have 8"), "{error}");
+            let error = loaded(wrong).unwrap_err().to_string();
+            assert!(error.contains("`admin.password`: it must have 8"), "{error}");
             assert!(!error.contains("hunter2") && !error.contains("1234567"), "{error}");
         }
-        let missing = of("[admin]\npassword_file = \"/no/such/file\"").unwrap_err().to_string();
-        assert!(missing.contains("admin.password_file /no/such/file"), "{missing}");
+        let missing = loaded("[admin]\npassword_file = \"/no/such/file\"").unwrap_err().to_string();
+        assert!(missing.contains("`admin.password_file`: cannot read /no/such/file"), "{missing}");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, " with spaces \n").unwrap();
-        let settings = of(&format!("[admin]\npassword_file = \"{}\"", file.path().display()));
+        let settings = loaded(&format!("[admin]\npassword_file = \"{}\"", file.path().display()));
         let password = settings.unwrap().admin.password().unwrap().unwrap();
         assert_eq!(password.expose(), " with spaces ");
     }

@@ -73,7 +73,10 @@ async fn wrong_settings_name_their_place() -> anyhow::Result<()> {
     let output = run(&["--set", "log.filter=warning"], folder.path()).await?;
     assert_eq!(output.status.code(), Some(1));
     let complaint = self::complaint(&output)?;
-    assert!(complaint.contains("log.filter: \"warning\" is no level"), "{complaint}");
+    assert!(
+        complaint.contains("the command line: `log.filter`: \"warning\" is no level"),
+        "{complaint}"
+    );
     Ok(())
 }
 
@@ -95,8 +98,11 @@ async fn a_made_password_is_shown_whatever_is_logged() -> anyhow::Result<()> {
 #[tokio::test]
 async fn wrong_usage_is_code_two_and_help_is_not_an_error() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    assert_eq!(run(&["--no-such-flag"], folder.path()).await?.status.code(), Some(2));
-    assert_eq!(run(&["demo", "--simulate", "many"], folder.path()).await?.status.code(), Some(2));
+    for wrong in [&["--no-such-flag"][..], &["demo", "--simulate", "many"], &["service", "add"]] {
+        let output = run(wrong, folder.path()).await?;
+        assert_eq!(output.status.code(), Some(2));
+        complaint(&output)?;
+    }
     for flag in ["--help", "--version", "--print-config"] {
         let output = run(&[flag], folder.path()).await?;
         assert_eq!(output.status.code(), Some(0));
