@@ -8,6 +8,7 @@ mod files;
 mod import;
 mod service;
 mod table;
+mod target;
 mod tls;
 
 use std::io::{self, Write};
@@ -74,8 +75,8 @@ pub(crate) async fn run(
         Command::Reader(command) => command.run(&client, say).await,
         Command::Token(command) => command.run(&client, say).await,
         Command::Password { stdin } => password(&client, *stdin, say).await,
-        Command::Export(export) => export.run(&client).await,
-        Command::Backup(backup) => backup.run(&client, say).await,
+        Command::Export(export) => export.run(&client, &settings.storage.path, say).await,
+        Command::Backup(backup) => backup.run(&client, &settings.storage.path, say).await,
         Command::Import(import) => import.run(&client, settings, say).await,
         Command::Health => Ok(()),
     }
@@ -113,8 +114,7 @@ async fn password(client: &Client, stdin: bool, say: Say) -> anyhow::Result<()> 
     check_password(&komandorr_config::Secret::new(password.as_str()), "the password")?;
     client.change(Method::PUT, "/api/password", &json!({"password": password})).await?;
     if stdin {
-        say.done("admin has a new password; all sessions have ended");
-        Ok(())
+        say.done("admin has a new password; all sessions have ended", &json!({"user": "admin"}))
     } else {
         say.secret("password", &password, "the new password of admin; all sessions have ended")
     }
@@ -145,11 +145,13 @@ impl Say {
         print(&format!("{secret}\n"))
     }
 
-    /// What has been done.
-    fn done(self, what: &str) {
-        if !self.as_json {
-            note(what);
+    /// What has been done: in words, or what it was done to.
+    fn done(self, what: &str, to: &Value) -> anyhow::Result<()> {
+        if self.as_json {
+            return print(&format!("{to}\n"));
         }
+        note(what);
+        Ok(())
     }
 }
 

@@ -73,8 +73,7 @@ pub(crate) async fn until_signalled(
     let signals = Signals::new().context("cannot listen for signals")?;
     tokio::select! {
         biased;
-        signalled = signals.watch(stop.clone()) => {
-            signalled.context("cannot listen for signals")?;
+        () = signals.watch(stop.clone()) => {
             anyhow::bail!("stopped at once by a second signal");
         }
         ended = program(stop.clone()) => ended,

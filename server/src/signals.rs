@@ -13,11 +13,11 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Cancels `stop` at the first signal; returns at the second.
-    pub(crate) async fn watch(mut self, stop: CancellationToken) -> io::Result<()> {
-        self.next().await?;
+    pub(crate) async fn watch(mut self, stop: CancellationToken) {
+        self.next().await;
         tracing::info!("stopping");
         stop.cancel();
-        self.next().await
+        self.next().await;
     }
 }
 
@@ -29,11 +29,11 @@ impl Signals {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "the same face as on other systems")]
-    async fn next(&mut self) -> io::Result<()> {
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
-            _ = self.terminate.recv() => Ok(()),
-            _ = self.interrupt.recv() => Ok(()),
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }
@@ -47,7 +47,11 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> io::Result<()> {
-        tokio::signal::ctrl_c().await
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // It cannot be listened for: none comes.
+            std::future::pending::<()>().await;
+        }
     }
 }

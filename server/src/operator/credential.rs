@@ -97,6 +97,5 @@ async fn add(
 async fn remove(client: &Client, say: Say, path: &str, name: &str) -> anyhow::Result<()> {
     let path = format!("{path}{}", client::segment(name));
     client.change(Method::DELETE, &path, &Value::Null).await?;
-    say.done(&format!("{name} is removed"));
-    Ok(())
+    say.done(&format!("{name} is removed"), &json!({"removed": name}))
 }

@@ -1,16 +1,19 @@
-//! `komandorr export` and `komandorr backup`: what the server streams, into a
-//! file that is there whole or not at all.
+//! `komandorr export` and `komandorr backup`: what the server streams.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use komandorr_wire::ServiceId;
-use tokio::fs;
+use serde_json::json;
 
 use super::{
     Say,
     client::{self, Client},
+    target::Target,
 };
 
 /// How an export is written.
@@ -27,9 +30,9 @@ pub(crate) struct Export {
     /// Writes to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to write it.
-    #[arg(long, value_enum, default_value = "csv")]
-    format: Format,
+    /// How to write it; without: csv, or json with --json.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Begin, such as 2026-11-01T00:00:00Z; without: a day before the end.
     #[arg(long)]
     from: Option<String>,
@@ -55,16 +58,33 @@ pub(crate) struct Backup {
 }
 
 impl Export {
-    pub(super) async fn run(&self, client: &Client) -> anyhow::Result<()> {
-        let path = self.path();
-        match &self.output {
-            Some(file) => save(client, &path, file).await.map(drop),
-            None => client.download(&path, &mut tokio::io::stdout()).await.map(drop),
+    pub(super) async fn run(
+        &self,
+        client: &Client,
+        database: &Path,
+        say: Say,
+    ) -> anyhow::Result<()> {
+        let format = match (self.format, say.as_json) {
+            (format, true) => {
+                let json = format.is_none_or(|format| format == Format::Json);
+                ensure!(json, "--json and another --format contradict each other: leave one out");
+                Format::Json
+            }
+            (format, false) => format.unwrap_or(Format::Csv),
+        };
+        let path = self.path(format);
+        if let Some(file) = &self.output {
+            return Target::of(file, database).await?.fill(client, &path).await.map(drop);
+        }
+        match client.download(&path, &mut tokio::io::stdout()).await {
+            // A reader that has read enough is no error.
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            ended => ended.map(drop),
         }
     }
 
-    fn path(&self) -> String {
-        let format = match self.format {
+    fn path(&self, format: Format) -> String {
+        let format = match format {
             Format::Csv => "csv",
             Format::Parquet => "parquet",
             Format::Json => "json",
@@ -87,50 +107,23 @@ impl Export {
 }
 
 impl Backup {
-    pub(super) async fn run(&self, client: &Client, say: Say) -> anyhow::Result<()> {
-        let file = &self.file;
-        ensure!(
-            self.overwrite || !file.try_exists()?,
-            "{} exists already: choose another name, or add --overwrite",
-            file.display()
-        );
-        ensure!(!is_special(file).await, "{} is no file: a backup needs one", file.display());
-        let bytes = save(client, "/api/backup", file).await?;
-        say.done(&format!("{bytes} bytes in {}", file.display()));
-        Ok(())
+    pub(super) async fn run(
+        &self,
+        client: &Client,
+        database: &Path,
+        say: Say,
+    ) -> anyhow::Result<()> {
+        let file = self.file.display();
+        let target = Target::of(&self.file, database).await?;
+        ensure!(!target.is_special(), "{file} is no file: a backup needs one");
+        let target = if self.overwrite { target } else { target.if_new().await? };
+        let bytes = target.fill(client, "/api/backup").await?;
+        let answer = json!({"file": self.file, "bytes": bytes});
+        say.done(&format!("{bytes} bytes in {file}"), &answer)
     }
 }
 
-/// Downloads into a file, and says how many bytes it has. What is no file, such as
-/// a device, is written to and not replaced.
-async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u64> {
-    // What a link leads to is meant; what is not there leads nowhere.
-    let place = fs::canonicalize(file).await.unwrap_or_else(|_| file.to_owned());
-    let saved = if is_special(&place).await {
-        let mut out = fs::OpenOptions::new().write(true).open(&place).await?;
-        client.download(path, &mut out).await
-    } else {
-        replace(client, path, &place).await
-    };
-    saved.with_context(|| format!("{} is not written", file.display()))
-}
-
-async fn is_special(file: &Path) -> bool {
-    fs::metadata(file).await.is_ok_and(|found| !found.is_file() && !found.is_dir())
-}
-
-/// Downloads beside a file and then renames. Others cannot read it: the traffic of
-/// a house is nobody else's business.
-async fn replace(client: &Client, path: &str, file: &Path) -> anyhow::Result<u64> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // A name of its own: somebody else may be writing the same file.
-    let part = tempfile::Builder::new()
-        .prefix(".komandorr-")
-        .suffix(".part")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    let mut out = fs::File::from_std(part.reopen()?);
-    let bytes = client.download(path, &mut out).await?;
-    out.sync_all().await?;
-    part.persist(file)?;
-    Ok(bytes)
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use http::Method;
 use komandorr_wire::ServiceId;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Say, client::Client, table::Table, text};
 
@@ -76,8 +76,8 @@ impl ServiceCommand {
             Self::Remove { id } => {
                 let path = format!("/api/services/{id}");
                 client.change(Method::DELETE, &path, &Value::Null).await?;
-                say.done(&format!("{id} is removed, with its token and all its traffic"));
-                Ok(())
+                let what = format!("{id} is removed, with its token and all its traffic");
+                say.done(&what, &json!({"removed": id}))
             }
             Self::Token { id } => {
                 let path = format!("/api/services/{id}/token");

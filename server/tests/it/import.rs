@@ -33,6 +33,12 @@ async fn imported(server: &Server, folder: &Path, arguments: &[&str]) -> anyhow:
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+async fn vnstat_imported(server: &Server, folder: &Path, service: &str) -> anyhow::Result<Value> {
+    fs::write(folder.join("vnstat.json"), VNSTAT)?;
+    let arguments = ["--vnstat", "vnstat.json", "--service", service, "--zone", "Europe/Berlin"];
+    imported(server, folder, &arguments).await
+}
+
 async fn berlin(folder: &Path) -> anyhow::Result<Server> {
     Server::serve_with(folder, &["site.time_zone=Europe/Berlin"]).await
 }
@@ -160,9 +166,7 @@ async fn what_an_agent_counted_after_the_database_is_added_once() -> anyhow::Res
 async fn vnstat_s_days_are_ours_and_what_is_live_stays_as_it_is() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let server = berlin(folder.path()).await?;
-    fs::write(folder.path().join("vnstat.json"), VNSTAT)?;
-    let arguments = ["--vnstat", "vnstat.json", "--service", "host", "--zone", "Europe/Berlin"];
-    let taken = imported(&server, folder.path(), &arguments).await?;
+    let taken = vnstat_imported(&server, folder.path(), "host").await?;
     let document: Value = serde_json::from_str(VNSTAT)?;
     let traffic = &document["interfaces"][0]["traffic"];
     assert_eq!(taken["taken"][0]["up_bytes"], traffic["total"]["tx"], "{taken}");
@@ -218,9 +222,7 @@ async fn total_of_web(server: &Server) -> anyhow::Result<f64> {
 async fn after_vnstat_s_totals_the_agent_s_own_are_not_traffic() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let server = berlin(folder.path()).await?;
-    fs::write(folder.path().join("vnstat.json"), VNSTAT)?;
-    let arguments = ["--vnstat", "vnstat.json", "--service", "web-1", "--zone", "Europe/Berlin"];
-    imported(&server, folder.path(), &arguments).await?;
+    vnstat_imported(&server, folder.path(), "web-1").await?;
     let before = total_of_web(&server).await?;
     post(&server, 1500.0).await?;
     let more = total_of_web(&server).await? - before;
@@ -234,9 +236,7 @@ async fn vnstat_in_between_does_not_hide_the_original_s_totals() -> anyhow::Resu
     let server = berlin(folder.path()).await?;
     database(folder.path(), 10)?;
     imported(&server, folder.path(), &["komandorr.db"]).await?;
-    fs::write(folder.path().join("vnstat.json"), VNSTAT)?;
-    let arguments = ["--vnstat", "vnstat.json", "--service", "web-1", "--zone", "Europe/Berlin"];
-    imported(&server, folder.path(), &arguments).await?;
+    vnstat_imported(&server, folder.path(), "web-1").await?;
     let before = total_of_web(&server).await?;
     post(&server, 1501.598).await?;
     let more = total_of_web(&server).await? - before;

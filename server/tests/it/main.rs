@@ -11,6 +11,7 @@ mod metrics;
 #[path = "../../../collector/tests/it/mosquitto.rs"]
 mod mosquitto;
 mod operator;
+mod operator_files;
 mod original;
 mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]

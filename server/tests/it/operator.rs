@@ -36,9 +36,13 @@ impl<'a> Operated<'a> {
 
     /// Runs a command; what it writes to stdout and stderr.
     async fn output(&self, command: &[&str]) -> Result<Output> {
+        run(&self.with_settings(command), self.folder).await
+    }
+
+    /// A command with the settings of this server.
+    pub(crate) fn with_settings<'b>(&'b self, command: &[&'b str]) -> Vec<&'b str> {
         let settings = self.settings.iter().flat_map(|setting| ["--set", setting]);
-        let arguments: Vec<&str> = command.iter().copied().chain(settings).collect();
-        run(&arguments, self.folder).await
+        command.iter().copied().chain(settings).collect()
     }
 
     pub(crate) async fn ok(&self, command: &[&str]) -> Result<String> {
@@ -48,7 +52,7 @@ impl<'a> Operated<'a> {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    async fn refused(&self, command: &[&str]) -> Result<String> {
+    pub(crate) async fn refused(&self, command: &[&str]) -> Result<String> {
         let output = self.output(command).await?;
         ensure!(output.status.code() == Some(1), "{command:?} ended {:?}", output.status);
         ensure!(output.stdout.is_empty(), "{command:?} wrote to stdout");
@@ -61,12 +65,12 @@ impl<'a> Operated<'a> {
     }
 }
 
-fn mode(path: &Path) -> Result<u32> {
+pub(crate) fn mode(path: &Path) -> Result<u32> {
     Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
 }
 
 /// A server that asks everybody for credentials.
-const CLOSED: &str = "access.trust_loopback=false";
+pub(crate) const CLOSED: &str = "access.trust_loopback=false";
 
 #[tokio::test]
 async fn services_are_added_listed_given_tokens_and_removed() -> Result<()> {
@@ -287,58 +291,5 @@ async fn a_credential_that_is_taken_back_ends_its_connections() -> Result<()> {
         it.ok(&command).await?;
         connected.ended().await.with_context(|| name.to_owned())?;
     }
-    Ok(())
-}
-
-#[tokio::test]
-async fn exports_and_backups_are_files_that_are_there_whole_or_not_at_all() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let it = Operated::start(folder.path(), &[CLOSED]).await?;
-    let token = it.ok(&["service", "add", "web-1"]).await?;
-    let payload = encode_one(&Sample { up: 5000, interval_ms: 1000, ..Sample::default() });
-    it.server.publish_as("web-1", token.trim(), payload).await?;
-    let printed = it.ok(&["export", "--step", "raw"]).await?;
-    let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines.len() == 2 && lines[1].contains("5000"), "{printed}");
-    it.ok(&["export", "--format", "parquet", "--service", "web-1", "-o", "web-1.parquet"]).await?;
-    assert!(std::fs::read(folder.path().join("web-1.parquet"))?.starts_with(b"PAR1"));
-    let none = it.refused(&["export", "--service", "nobody", "-o", "nobody.csv"]).await?;
-    assert!(none.contains("nobody"), "{none}");
-    it.ok(&["backup", "copy.duckdb"]).await?;
-    let copy = folder.path().join("copy.duckdb");
-    assert_eq!(mode(&copy)?, 0o600);
-    assert_eq!(std::fs::read(&copy)?.get(8..12), Some(&b"DUCK"[..]));
-    std::fs::write(&copy, "mine")?;
-    let there = it.refused(&["backup", "copy.duckdb"]).await?;
-    assert!(there.contains("copy.duckdb"), "{there}");
-    assert_eq!(std::fs::read(&copy)?, b"mine");
-    it.ok(&["backup", "copy.duckdb", "--overwrite"]).await?;
-    assert_eq!(std::fs::read(&copy)?.get(8..12), Some(&b"DUCK"[..]));
-    for entry in std::fs::read_dir(folder.path())? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        assert!(!name.contains("part") && !name.contains("nobody"), "{name} is left");
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_export_goes_where_a_link_leads_and_replaces_no_pipe() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let it = Operated::start(folder.path(), &[]).await?;
-    let (link, real, pipe) = ("latest.csv", "real.csv", "pipe");
-    let at = |name: &str| folder.path().join(name);
-    std::fs::write(at(real), "old")?;
-    std::os::unix::fs::symlink(at(real), at(link))?;
-    it.ok(&["export", "-o", link]).await?;
-    assert!(std::fs::symlink_metadata(at(link))?.is_symlink());
-    assert_ne!(std::fs::read(at(real))?, b"old");
-    assert!(std::process::Command::new("mkfifo").arg(at(pipe)).status()?.success());
-    let writing = ["export", "-o", pipe];
-    let (taken, wrote) = tokio::join!(tokio::fs::read(at(pipe)), it.ok(&writing));
-    wrote?;
-    assert_eq!(taken?, std::fs::read(at(real))?);
-    assert!(!std::fs::metadata(at(pipe))?.is_file());
-    let no_file = it.refused(&["backup", "--overwrite", pipe]).await?;
-    assert!(no_file.contains("pipe is no file"), "{no_file}");
     Ok(())
 }
