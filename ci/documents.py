@@ -150,7 +150,7 @@ class Machine:
         """What is wrong with a block, if anything."""
         if command := block.comments.get("output of"):
             if output(command) != block.text:
-                return f"`{command}` prints something else now: ci/documents.py --write renews it"
+                return f"`{command}` prints something else now: ci/documents.py --write renews it (CONTRIBUTING.md)"
             return None
         shows = next((block.comments[kind] for kind in ("goes on", "until", "shows") if kind in block.comments), None)
         ends = "until" in block.comments or block.language == "toml"
