@@ -6,6 +6,7 @@
 //! or neither.
 
 mod advance;
+mod credit;
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ pub struct Ledger {
     pub boot: Box<str>,
     /// Time of the last reading, on the clock that never jumps.
     pub boot_ms: u64,
-    /// Sum of all intervals: the age of the state as its samples tell it.
+    /// Sum of all intervals in which the agent ran: the age of the state. What
+    /// waits must not grow old while nothing could send it.
     pub elapsed_ms: u64,
     /// Bytes credited to counted interfaces since the state began.
     pub total: Pair,
@@ -96,7 +98,7 @@ pub struct Step {
     pub boot: Box<str>,
     /// Time of the reading.
     pub boot_ms: u64,
-    /// Sum of all intervals after this step.
+    /// Sum of all intervals without gaps after this step.
     pub elapsed_ms: u64,
     /// Credited to counted interfaces after this step.
     pub total: Pair,
@@ -150,21 +152,18 @@ impl Ledger {
         if same_boot && !seen.confirmed && self.zeroed(seen.readings) {
             return Verdict::ReadAgain;
         }
+        let gap = seen.gap || !same_boot;
         let mut step = Step {
             boot: seen.boot.into(),
             boot_ms: seen.boot_ms,
-            elapsed_ms: self.elapsed_ms.saturating_add(if baseline { 0 } else { ms }),
+            elapsed_ms: self.elapsed_ms.saturating_add(if baseline || gap { 0 } else { ms }),
             total: self.total,
             ..Step::default()
         };
-        let mut interval = Interval {
-            ms: ms.min(MAX_INTERVAL_MS),
-            gap: seen.gap || !same_boot,
-            ..Interval::default()
-        };
+        let mut interval = Interval { ms: ms.min(MAX_INTERVAL_MS), gap, ..Interval::default() };
         for reading in seen.readings {
             let terms = terms(&reading.name);
-            let movement = self.credit(reading, same_boot, ms, terms, &mut step);
+            let movement = self.credit(reading, seen, ms, terms, &mut step);
             if terms.counted {
                 interval.bytes = interval.bytes.plus(movement.bytes);
                 step.total = step.total.plus(movement.bytes);
@@ -174,46 +173,6 @@ impl Ledger {
         self.vanish(seen.readings, same_boot, &mut step);
         step.interval = (!baseline).then_some(interval);
         Verdict::Step(step)
-    }
-
-    /// Credits one reading and notes the changed account.
-    fn credit(
-        &self,
-        reading: &Reading,
-        same_boot: bool,
-        ms: u64,
-        terms: Terms,
-        step: &mut Step,
-    ) -> Movement {
-        let now = Pair { up: reading.up, down: reading.down };
-        let before = self.accounts.get(&reading.name);
-        let mut account = before.cloned().unwrap_or_default();
-        let mut bytes = Pair::default();
-        let mut doubt = None;
-        match before {
-            Some(known) if same_boot && [reading.index, ANY_INDEX].contains(&known.index) => {
-                let advanced = advance::advance(known, now, advance::limit(terms.speed, ms));
-                (bytes, doubt) = (advanced.bytes, advanced.doubt);
-                (account.last, account.held) = (advanced.last, advanced.held);
-            }
-            // The same name after a reboot: all that it shows is new.
-            Some(_) if !same_boot => {
-                (bytes, doubt) = advance::since_boot(now, advance::limit(terms.speed, ms));
-                (account.last, account.held) = (now, None);
-            }
-            // A new interface, or another one of the same name.
-            _ => (account.last, account.held) = (now, None),
-        }
-        account.index = reading.index;
-        account.present = true;
-        account.wide |= now.up > u64::from(u32::MAX) || now.down > u64::from(u32::MAX);
-        account.total = account.total.plus(bytes);
-        step.doubts.extend(doubt.map(|doubt| (reading.name.clone(), doubt)));
-        let total = account.total;
-        if before != Some(&account) {
-            step.changes.push((reading.name.clone(), account));
-        }
-        Movement { name: reading.name.clone(), bytes, total, counted: terms.counted }
     }
 
     /// Whether an interface that had traffic reads nothing but zeros.

@@ -5,8 +5,11 @@ use super::Account;
 /// One more than a 32-bit counter can show.
 const WRAP: u64 = 1 << 32;
 /// A wrapped counter has moved less than a quarter of its range since it was
-/// read: with more, a wrap and a reset cannot be told apart.
+/// read: with more, only the other direction tells a wrap from a reset.
 const WRAP_MOST: u64 = WRAP / 4;
+/// A direction of fewer bytes is weak evidence: what a card sends and receives
+/// first after each reset is much the same.
+const WITNESS_LEAST: u64 = 1 << 20;
 /// What a link can carry is doubled, because stated speeds are often wrong.
 const LEEWAY: u64 = 2;
 /// Assumed where the speed is unknown: 400 Gbit/s, in bytes per second.
@@ -49,7 +52,7 @@ impl Pair {
         Some(Self { up: self.up.checked_sub(other.up)?, down: self.down.checked_sub(other.down)? })
     }
 
-    fn within(self, limit: u64) -> bool {
+    pub(super) fn within(self, limit: u64) -> bool {
         self.up <= limit && self.down <= limit
     }
 }
@@ -149,20 +152,28 @@ fn settle(bytes: Pair, now: Pair, limit: u64) -> Advanced {
 }
 
 /// The movement of a 32-bit counter that ran over. A reset takes both
-/// directions down, so one that went on is evidence for the wrap.
+/// directions down, so one that went on is evidence for the wrap. It may have
+/// begun at zero as well and grown past its old value; but hardly to just a little
+/// more than that. Where it is no more, the other one may have moved far, unless it
+/// only stepped back: at long intervals a counter runs over with any movement.
 fn wrapped(account: &Account, now: Pair, limit: u64) -> Option<Pair> {
     if account.wide {
         return None;
     }
+    let went_on =
+        |last: u64, now: u64| last >= WITNESS_LEAST && now >= last && now - last <= last / 16;
+    let last = account.last;
+    let witness = went_on(last.up, now.up) || went_on(last.down, now.down);
+    let most = if witness && !stepped_back(last, now) { limit } else { WRAP_MOST.min(limit) };
     let direction = |last: u64, now: u64| {
         if let Some(moved) = now.checked_sub(last) {
             // A direction without traffic so far is no evidence.
             return Some((moved, last > 0));
         }
         let moved = WRAP.checked_sub(last)?.checked_add(now)?;
-        (moved <= WRAP_MOST.min(limit)).then_some((moved, true))
+        (moved <= most).then_some((moved, true))
     };
-    let (up, sure_up) = direction(account.last.up, now.up)?;
-    let (down, sure_down) = direction(account.last.down, now.down)?;
+    let (up, sure_up) = direction(last.up, now.up)?;
+    let (down, sure_down) = direction(last.down, now.down)?;
     (sure_up && sure_down).then_some(Pair { up, down })
 }

@@ -1,5 +1,7 @@
 //! The ledger's rules, one by one and under arbitrary sequences.
 
+mod origin;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -65,6 +67,22 @@ fn a_wrapped_32_bit_counter_is_recognised() {
     let top = u64::from(u32::MAX);
     assert_eq!(credited(&[(top - 99, 500), (100, 600)]), [(200, 100)]);
     assert_eq!(credited(&[(top, top - 4), (1, 0)]), [(2, 5)]);
+}
+
+#[test]
+fn a_counter_that_wrapped_far_is_told_from_a_reset_by_its_other_direction() {
+    // 3.5 GB more in one interval, and 1 MB in the other direction.
+    let (sent, received) = (1_000_000_000, 20_000_000);
+    let wrapped = sent + 3_500_000_000 - (1 << 32);
+    let seen = credited(&[(sent, received), (wrapped, received + 1_000_000)]);
+    assert_eq!(seen, [(3_500_000_000, 1_000_000)]);
+    // A reset, since when the other direction has grown well past its old value,
+    // or shows again what a card shows first.
+    let seen = credited(&[(sent, received), (wrapped, received + 2_000_000)]);
+    assert_eq!(seen, [(wrapped, received + 2_000_000)]);
+    assert_eq!(credited(&[(sent, 400), (30, 400)]), [(30, 400)]);
+    // And one that took both directions down.
+    assert_eq!(credited(&[(sent, received), (30, received - 9)]), [(30, received - 9)]);
 }
 
 #[test]
@@ -216,9 +234,10 @@ fn a_thousand_vanished_containers_do_not_fill_the_state() {
 fn a_reboot_credits_what_the_counter_shows_since_boot() {
     let mut ledger = Ledger::default();
     take(&mut ledger, "a", 900_000, &[reading("eth0", 2, 10_000, 10_000)]);
-    let now = [reading("eth0", 3, 600, 700), reading("eth9", 4, 5, 5)];
+    // One that is new, or has another name in this boot, has never been counted.
+    let now = [reading("eth0", 3, 600, 700), reading("eth9", 4, 5, 6)];
     let interval = take(&mut ledger, "b", 30_000, &now).interval.unwrap();
-    assert_eq!(interval.bytes, Pair { up: 600, down: 700 });
+    assert_eq!(interval.bytes, Pair { up: 605, down: 706 });
     assert_eq!((interval.ms, interval.gap), (30_000, true));
 }
 
@@ -257,6 +276,26 @@ fn an_interface_that_was_gone_before_a_reboot_owes_the_old_boot_nothing() {
     take(&mut ledger, "b", 3000, &[]);
     let step = take(&mut ledger, "b", 4000, &usb0(8501, 8602));
     assert_eq!(step.interval.unwrap().bytes, Pair { up: 1, down: 2 });
+}
+
+#[test]
+fn a_state_does_not_age_while_no_agent_runs() {
+    let mut ledger = Ledger::default();
+    let eth0 = [reading("eth0", 2, 1, 1)];
+    take(&mut ledger, "a", 1000, &eth0);
+    take(&mut ledger, "a", 6000, &eth0);
+    assert_eq!(ledger.elapsed_ms, 5000);
+    // Asleep for a fortnight, then switched off.
+    let seen =
+        |boot, boot_ms, gap| Observation { boot, boot_ms, readings: &eth0, gap, confirmed: true };
+    for (boot, boot_ms) in [("a", 14 * 86_400_000), ("b", 900_000)] {
+        let Verdict::Step(step) = ledger.observe(&seen(boot, boot_ms, boot == "a"), terms) else {
+            panic!()
+        };
+        assert!(step.interval.as_ref().unwrap().gap);
+        ledger.apply(&step);
+        assert_eq!(ledger.elapsed_ms, 5000);
+    }
 }
 
 #[test]
