@@ -5,6 +5,8 @@ use std::{path::Path, time::SystemTime};
 
 /// Begins a boot's identity that is made of the minute of the boot.
 const UP: &str = "up-";
+/// The wall clock is wrong when it is before this: 2024, Unix milliseconds.
+const LONG_AGO_MS: i64 = 1_704_067_200_000;
 
 /// Milliseconds on a clock that counts suspend and never jumps. On Linux its
 /// zero is the boot, which is what a counter since boot is measured against.
@@ -30,6 +32,12 @@ pub(crate) fn boot_ms() -> u64 {
 pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+}
+
+/// The same, unless the clock has not been set yet: a small computer without a
+/// battery starts in 1970.
+pub(crate) fn wall_ms_if_set() -> Option<i64> {
+    Some(wall_ms()).filter(|&now| now > LONG_AGO_MS)
 }
 
 /// The identity of the host's boot: what the kernel says, else the time at

@@ -20,8 +20,6 @@ const LOOK_AGAIN_MS: u64 = 60_000;
 /// A time without readings that is longer than two intervals and this counts
 /// as one in which the agent did not run (suspended, stopped).
 const STALL_MS: u64 = 5000;
-/// The wall clock is wrong when it is before this: 2024, Unix milliseconds.
-const LONG_AGO_MS: i64 = 1_704_067_200_000;
 
 /// Reads counters and makes samples.
 pub(crate) struct Meter {
@@ -55,18 +53,8 @@ pub(crate) struct Measured {
 }
 
 impl Meter {
-    /// Begins to measure. Fails when nothing can be read, or an interface was
-    /// asked for that does not exist.
-    pub(crate) fn new(config: &Config, mut source: Box<dyn Source>) -> anyhow::Result<Self> {
-        let links = source.links().context("cannot read this machine's network interfaces")?;
-        if let Some(name) = config.interfaces.unknown(&links) {
-            let names: Vec<&str> = links.iter().map(|link| &*link.name).collect();
-            anyhow::bail!(
-                "there is no interface \"{name}\": this machine has {}; `komandorr-agent \
-                 interfaces` tells what they are",
-                names.join(", ")
-            );
-        }
+    /// Begins to measure. Fails when nothing can be read.
+    pub(crate) fn new(config: &Config, source: Box<dyn Source>) -> anyhow::Result<Self> {
         let boot = source.boot();
         let mut meter = Self {
             source,
@@ -82,8 +70,27 @@ impl Meter {
             list_all: true,
             first: true,
         };
-        meter.look()?;
+        // What there is to warn of, the first reading says.
+        meter.learn().context("cannot read this machine's network interfaces")?;
         Ok(meter)
+    }
+
+    /// Fails where only interfaces were asked for that are not there and, as
+    /// far as the ledger knows, never were: the names are wrong. One that was may
+    /// come again, as a modem does, and the agent waits for it.
+    pub(crate) fn ensure_sensible(&self, ledger: &Ledger) -> anyhow::Result<()> {
+        let missing = self.selection.all_missing(|name| self.known.contains_key(name));
+        if missing.is_empty() || missing.iter().any(|&name| ledger.accounts.contains_key(name)) {
+            return Ok(());
+        }
+        let mut names: Vec<&str> = self.known.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        anyhow::bail!(
+            "there is no interface \"{}\": this machine has {}; `komandorr-agent interfaces` tells \
+             what they are",
+            missing.join("\", \""),
+            names.join(", ")
+        )
     }
 
     /// The host's boot.
@@ -91,17 +98,24 @@ impl Meter {
         &self.boot
     }
 
-    /// Asks what the interfaces are, and decides which are summed.
+    /// Looks what the interfaces are, and warns where that has become necessary.
     fn look(&mut self) -> io::Result<()> {
+        let warning = self.learn()?;
+        if warning != self.warning {
+            if let Some(warning) = &warning {
+                tracing::warn!("{warning}");
+            }
+            self.warning = warning;
+        }
+        Ok(())
+    }
+
+    /// Asks what the interfaces are, and decides which are summed; gives what a
+    /// person should know about that.
+    fn learn(&mut self) -> io::Result<Option<String>> {
         let links = self.source.links()?;
         let chosen = self.selection.choose(&links);
         self.capacity = select::capacity(self.capacity_setting, &links, &chosen);
-        if chosen.warning != self.warning {
-            if let Some(warning) = &chosen.warning {
-                tracing::warn!("{warning}");
-            }
-            self.warning = chosen.warning;
-        }
         let pairs = links.into_iter().zip(chosen.choices);
         self.known = pairs
             .map(|(link, choice)| {
@@ -110,7 +124,7 @@ impl Meter {
             })
             .collect();
         self.looked_ms = clock::boot_ms();
-        Ok(())
+        Ok(chosen.warning)
     }
 
     /// Reads the counters; `None` when no time has passed.
@@ -133,7 +147,9 @@ impl Meter {
                 Verdict::Step(step) => {
                     report(&step);
                     let load = self.source.load();
-                    return Ok(Some(Measured { step, ended_ms: clock_or_none(), load }));
+                    // Without it the server takes the time of arrival.
+                    let ended_ms = clock::wall_ms_if_set();
+                    return Ok(Some(Measured { step, ended_ms, load }));
                 }
             }
         }
@@ -213,12 +229,6 @@ impl Meter {
     fn role(&self, name: &str) -> Role {
         self.known.get(name).map_or(Role::Virtual, |known| known.role)
     }
-}
-
-/// The wall clock, unless it has not been set yet: a small computer without a
-/// battery starts in 1970. The server then takes the time of arrival.
-fn clock_or_none() -> Option<i64> {
-    Some(clock::wall_ms()).filter(|&now| now > LONG_AGO_MS)
 }
 
 /// A text as long as the wire allows. Names of Linux are shorter anyway.

@@ -58,6 +58,7 @@ pub async fn run_notifying(
         "the interval must be 1 s to 1 h"
     );
     let meter = Meter::new(&config, source)?;
+    meter.ensure_sensible(spool.ledger())?;
     let hasty = config.interval < HASTY_BELOW;
     let run = Run { boot: meter.boot(), hasty };
     let spool = Spool::open(&config.state_dir, config.limits, run)?;

@@ -44,12 +44,12 @@ impl Selection {
         }
     }
 
-    /// A name that no interface has, of those that were asked for. Patterns
-    /// may match later.
-    pub fn unknown<'a>(&'a self, links: &[Link]) -> Option<&'a str> {
-        let Self::Named(names) = self else { return None };
-        let missing = |name: &&str| !name.contains('*') && links.iter().all(|l| *l.name != **name);
-        names.iter().map(|name| &**name).find(missing)
+    /// The names that were asked for, where no interface that `exists` has any
+    /// of them. A pattern may match later, and is never missing.
+    pub fn all_missing(&self, exists: impl Fn(&str) -> bool) -> Vec<&str> {
+        let Self::Named(names) = self else { return Vec::new() };
+        let absent = missing(names, exists);
+        if absent.len() == names.len() { absent } else { Vec::new() }
     }
 
     /// Decides which of these interfaces are summed.
@@ -71,34 +71,90 @@ fn named(names: &[Box<str>], links: &[Link]) -> Chosen {
         }
     };
     let choices: Vec<Choice> = links.iter().map(choose).collect();
-    let nothing = !choices.iter().any(|choice| choice.counted);
-    let warning = nothing
-        .then(|| format!("no interface matches \"{}\" (yet): nothing is counted", names.join(",")));
+    let missing = missing(names, |name| links.iter().any(|link| *link.name == *name));
+    let warning = if !choices.iter().any(|choice| choice.counted) {
+        Some(format!(
+            "no interface matches \"{}\" (yet), nothing is counted: `komandorr-agent interfaces` \
+             lists what is there",
+            names.join(",")
+        ))
+    } else if missing.is_empty() {
+        None
+    } else {
+        let missing = missing.join("\", \"");
+        Some(format!("there is no interface \"{missing}\" (yet): it is counted when it comes"))
+    };
     Chosen { choices, warning }
+}
+
+/// The names, without patterns, that no interface has.
+fn missing(names: &[Box<str>], exists: impl Fn(&str) -> bool) -> Vec<&str> {
+    let missing = |name: &&str| !name.contains('*') && !exists(name);
+    names.iter().map(|name| &**name).filter(missing).collect()
 }
 
 fn automatic(links: &[Link]) -> Chosen {
     let mut choices: Vec<Choice> = links.iter().map(by_role).collect();
     if choices.iter().any(|choice| choice.counted) {
-        return Chosen { choices, warning: None };
+        let warning = counted_twice(links, &choices);
+        return Chosen { choices, warning };
     }
-    let mut routed = Vec::new();
+    let routed = |link: &Link| link.default_route && link.role != Role::Loopback;
+    // What stands on others is counted there, unless it stands alone.
+    let on_others = |link: &Link| matches!(link.role, Role::Tunnel | Role::Vlan | Role::Stacked);
+    let all = !links.iter().any(|link| routed(link) && !on_others(link));
+    let mut names = Vec::new();
     for (link, choice) in links.iter().zip(&mut choices) {
-        if link.default_route && link.role != Role::Loopback {
+        if routed(link) && (all || !on_others(link)) {
             *choice = yes("the default route, as there is no physical uplink");
-            routed.push(&*link.name);
+            names.push(&*link.name);
         }
     }
     let advice = "this looks like a container or namespace without the host's network, whose \
                   traffic is not the host's: run the agent on the host, or with the host's \
                   network (docker run --network host)";
-    let warning = if routed.is_empty() {
+    let warning = if names.is_empty() {
         format!("no physical uplink and no default route is visible, nothing is counted: {advice}")
     } else {
-        let routed = routed.join(", ");
-        format!("no physical uplink is visible, {routed} is counted instead: {advice}")
+        let names = names.join(", ");
+        format!("no physical uplink is visible, {names} is counted instead: {advice}")
     };
     Chosen { choices, warning: Some(warning) }
+}
+
+/// What to say where bytes that the host forwards could pass two counted
+/// links, or one of them twice. A server with a public and a private card looks
+/// the same as a router, and is counted right: so it is only said.
+fn counted_twice(links: &[Link], choices: &[Choice]) -> Option<String> {
+    let up = links.iter().zip(choices).filter(|(link, choice)| choice.counted && link.up);
+    let (routed, beside): (Vec<&Link>, Vec<&Link>) =
+        up.map(|(link, _)| link).partition(|link| link.default_route);
+    let is_port = |link: &&Link| link.role == Role::SwitchPort && link.up;
+    let ports: Vec<&Link> = links.iter().filter(is_port).collect();
+    let twice = "where this machine routes between them, forwarded bytes count twice";
+    if let Some(way) = routed.first()
+        && !beside.is_empty()
+    {
+        let (names, is) = (list(&beside), if beside.len() > 1 { "are" } else { "is" });
+        let way = &way.name;
+        return Some(format!(
+            "{names} {is} counted beside {way}, which leads to the default route; {twice}: \
+             --interface {way} counts one side only"
+        ));
+    }
+    let (counted, first) = (list(&[routed, beside].concat()), ports.first()?);
+    let advice = match ports.iter().find(|port| port.default_route) {
+        Some(way) => format!("--interface {} counts one side only", way.name),
+        None => "--interface, with the name of the provider's side, counts that only".to_owned(),
+    };
+    let more = if ports.len() > 1 { " .." } else { "" };
+    let switch = format!("carries the ports of a switch ({}{more})", first.name);
+    (!counted.is_empty()).then(|| format!("{counted} {switch}; {twice}: {advice}"))
+}
+
+fn list(links: &[&Link]) -> String {
+    let names: Vec<&str> = links.iter().map(|link| &*link.name).collect();
+    names.join(", ")
 }
 
 fn by_role(link: &Link) -> Choice {
@@ -108,10 +164,12 @@ fn by_role(link: &Link) -> Choice {
         Role::Bridge | Role::Bond => no("its members are counted"),
         Role::Vlan | Role::Stacked => no("the link below is counted"),
         Role::Veth => no("a container's cable; what leaves the host is counted at the uplink"),
-        Role::Tunnel => no("its packets leave, wrapped, through an uplink"),
+        Role::Tunnel => {
+            no("its packets leave, wrapped, through an uplink (over a serial modem: name it)")
+        }
         Role::SwitchPort => no("the host's own port is counted"),
         Role::Standby => no("the other half of the pair is counted"),
-        Role::Virtual => no("no hardware"),
+        Role::Virtual => no("no network card"),
     }
 }
 
@@ -175,105 +233,4 @@ fn bond_of<'a>(link: &Link, links: &'a [Link], counted: &[&Link]) -> Option<(&'a
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link(name: &str, role: Role, speed: Option<u64>, default_route: bool) -> Link {
-        let (name, detail) = (name.into(), "".into());
-        Link { name, index: 1, role, detail, bond: None, speed, up: true, default_route }
-    }
-
-    fn counted(selection: &str, links: &[Link]) -> Vec<String> {
-        let chosen = Selection::parse(selection).choose(links);
-        let pairs = links.iter().zip(chosen.choices).filter(|(_, choice)| choice.counted);
-        pairs.map(|(link, _)| link.name.to_string()).collect()
-    }
-
-    #[test]
-    fn auto_sums_the_physical_uplinks_and_nothing_else() {
-        let links = [
-            link("lo", Role::Loopback, None, false),
-            link("eth0", Role::Physical, Some(125_000_000), false),
-            link("eth1", Role::Physical, Some(125_000_000), false),
-            link("bond0", Role::Bond, Some(250_000_000), true),
-            link("docker0", Role::Bridge, None, false),
-            link("veth1", Role::Veth, None, false),
-            link("wg0", Role::Tunnel, None, true),
-        ];
-        assert_eq!(counted("auto", &links), ["eth0", "eth1"]);
-        let chosen = Selection::Auto.choose(&links);
-        assert_eq!(chosen.warning, None);
-        assert_eq!(capacity(None, &links, &chosen), Some(250_000_000));
-        assert_eq!(capacity(Some(7), &links, &chosen), Some(7));
-    }
-
-    #[test]
-    fn without_a_physical_uplink_the_default_route_counts_with_a_warning() {
-        let links = [link("lo", Role::Loopback, None, false), link("eth0", Role::Veth, None, true)];
-        assert_eq!(counted("auto", &links), ["eth0"]);
-        let warning = Selection::Auto.choose(&links).warning.unwrap();
-        assert!(warning.contains("eth0 is counted instead"), "{warning}");
-        assert!(warning.contains("--network host"), "{warning}");
-        let warning = Selection::Auto.choose(&links[..1]).warning.unwrap();
-        assert!(warning.contains("nothing is counted"), "{warning}");
-    }
-
-    #[test]
-    fn names_lists_and_patterns_choose() {
-        let links = ["lo", "eth0", "eth1", "wlan0", "br-lan"]
-            .map(|name| link(name, Role::Physical, None, false));
-        assert_eq!(counted("eth0", &links), ["eth0"]);
-        assert_eq!(counted("eth0, wlan0", &links), ["eth0", "wlan0"]);
-        assert_eq!(counted("eth*", &links), ["eth0", "eth1"]);
-        assert_eq!(counted("*0,br-*", &links), ["eth0", "wlan0", "br-lan"]);
-        assert_eq!(counted("*", &links).len(), 5);
-        assert_eq!(counted("e*h*1", &links), ["eth1"]);
-        assert!(Selection::parse("wg*").choose(&links).warning.unwrap().contains("wg*"));
-        assert_eq!(Selection::parse("eth0,eth7,wg*").unknown(&links), Some("eth7"));
-        assert_eq!(Selection::parse(" Auto ").unknown(&links), None);
-    }
-
-    #[test]
-    fn an_unknown_speed_of_a_counted_link_makes_the_capacity_unknown() {
-        let mut links = [
-            link("eth0", Role::Physical, Some(125_000_000), false),
-            link("eth1", Role::Physical, None, false),
-        ];
-        let chosen = Selection::Auto.choose(&links);
-        assert_eq!(capacity(None, &links, &chosen), None);
-        links[1].up = false;
-        assert_eq!(capacity(None, &links, &chosen), Some(125_000_000));
-    }
-
-    #[test]
-    fn a_bond_that_tells_its_speed_carries_that_and_not_its_members_sum() {
-        let gigabit = Some(125_000_000);
-        let mut links = [
-            link("eth0", Role::Physical, gigabit, false),
-            link("eth1", Role::Physical, gigabit, false),
-            link("eth2", Role::Physical, gigabit, false),
-            link("bond0", Role::Bond, gigabit, true),
-        ];
-        links[..2].iter_mut().for_each(|link| link.bond = Some("bond0".into()));
-        let told = |links: &[Link], selection: &str| {
-            capacity(None, links, &Selection::parse(selection).choose(links))
-        };
-        assert_eq!(told(&links, "auto"), Some(250_000_000));
-        assert_eq!(told(&links, "eth0,eth1"), gigabit);
-        assert_eq!(told(&links, "bond0"), gigabit);
-        // A half of it is a link of its own.
-        links[3].speed = Some(250_000_000);
-        assert_eq!(told(&links, "eth1"), gigabit);
-        assert_eq!(told(&links, "auto"), Some(375_000_000));
-        // The one that stands by may have no speed, or be unplugged.
-        (links[1].speed, links[3].speed) = (None, gigabit);
-        assert_eq!(told(&links, "auto"), Some(250_000_000));
-        (links[1].up, links[2].up) = (false, false);
-        assert_eq!(told(&links, "auto"), gigabit);
-        // Where the bond tells nothing, its members do.
-        (links[1].up, links[1].speed, links[3].speed) = (true, gigabit, None);
-        assert_eq!(told(&links, "auto"), Some(250_000_000));
-        (links[3].speed, links[3].up) = (gigabit, false);
-        assert_eq!(told(&links, "auto"), Some(250_000_000));
-    }
-}
+mod tests;

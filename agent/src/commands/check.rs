@@ -56,9 +56,6 @@ fn step(out: &mut dyn Write, name: &str, result: anyhow::Result<String>) -> anyh
 
 fn interface(selection: &Selection, source: &mut dyn Source) -> anyhow::Result<String> {
     let links = source.links().context("cannot read this machine's network interfaces")?;
-    if let Some(name) = selection.unknown(&links) {
-        bail!("there is no interface \"{name}\"; `komandorr-agent interfaces` lists what is there");
-    }
     source.read().context("cannot read the interfaces' counters")?;
     let chosen = selection.choose(&links);
     let counted = |(link, choice): (&Link, &Choice)| choice.counted.then(|| link.name.to_string());

@@ -31,9 +31,6 @@ pub fn interfaces(
     if let Some(warning) = &chosen.warning {
         writeln!(out, "Warning: {warning}")?;
     }
-    if let Some(name) = selection.unknown(&links) {
-        writeln!(out, "Warning: there is no interface \"{name}\"")?;
-    }
     out.flush().or_else(|e| if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })?;
     Ok(())
 }

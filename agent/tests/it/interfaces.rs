@@ -1,10 +1,10 @@
 //! Real interfaces in a network namespace, where this may make one.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Result;
 
-use crate::support::{is_root, sh};
+use crate::support::{Process, is_root, sh, until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_komandorr-agent");
 
@@ -72,6 +72,40 @@ fn real_interfaces_have_the_roles_that_they_are() -> Result<()> {
         assert_eq!(cells.get(1), Some(role), "{table}");
         assert!(line.is_some_and(|line| line.contains("  no  ")), "{table}");
     }
+    Ok(())
+}
+
+/// An interface that was there before may be away at the next start, as a modem is;
+/// one that never was is a wrong name.
+#[tokio::test]
+async fn an_agent_waits_for_an_interface_that_it_knows() -> Result<()> {
+    let Some(space) = Namespace::new("absent")? else { return Ok(()) };
+    let state = tempfile::tempdir()?;
+    let dir = format!("--state-dir={}", state.path().display());
+    let start = |name: &str| {
+        let mut command = space.command(PROGRAM);
+        command.args(["--url=mqtt://127.0.0.1:1", "--interval=1", "--interface", name, &dir]);
+        command
+    };
+    let stop = |process: Process| -> Result<()> {
+        assert_eq!(process.stop("TERM")?, Some(0));
+        Ok(())
+    };
+    let (one, other) = (state.path().join("one.log"), state.path().join("other.log"));
+    let says = |log: &Path, words: &str| fs::read_to_string(log).is_ok_and(|s| s.contains(words));
+
+    space.ip("link add m0 type veth peer name m1")?;
+    let first = Process::start(start("m0").stderr(fs::File::create(&one)?))?;
+    until("the first reading", || says(&one, "agent started")).await?;
+    stop(first)?;
+    space.ip("link del m0")?;
+    let second = Process::start(start("m0").stderr(fs::File::create(&other)?))?;
+    until("it runs", || says(&other, "agent started") && says(&other, "nothing is counted"))
+        .await?;
+    stop(second)?;
+    let wrong = start("m7").output()?;
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("no interface \"m7\""));
     Ok(())
 }
 
