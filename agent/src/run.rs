@@ -92,7 +92,7 @@ struct Agent {
     events: mpsc::Receiver<Event>,
     troubles: TroubleLog,
     hasty: bool,
-    /// The server has taken something on this connection.
+    /// The server has taken samples on this connection, or would.
     accepted: bool,
     notify: Notify,
 }
@@ -176,7 +176,9 @@ impl Agent {
         let done = match event {
             Event::Connected(link) => self.sender.connected(link, &mut self.spool),
             Event::Stored(id) => {
-                self.accepted();
+                if self.sender.carries_samples(id) || self.spool.waiting().is_empty() {
+                    self.accepted();
+                }
                 self.sender.acknowledged(id, &mut self.spool)
             }
             Event::Refused(id) => self.sender.refused(id, &mut self.spool),
@@ -197,7 +199,8 @@ impl Agent {
     }
 
     /// The server takes what is sent: said once a connection, and not when it
-    /// is made, because a server may let in and then refuse.
+    /// is made, because a server may let in and then refuse. The status shows it
+    /// only where no sample waits to show it.
     fn accepted(&mut self) {
         if !self.accepted {
             self.accepted = true;

@@ -79,6 +79,11 @@ impl Sender {
         self.link.is_some()
     }
 
+    /// Whether a message that is on its way carries samples.
+    pub(crate) fn carries_samples(&self, id: MessageId) -> bool {
+        self.sent.get(&id).is_some_and(|sent| *sent != Sent::Status)
+    }
+
     /// Whether an answer to a message is still due.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.sent.is_empty()

@@ -8,15 +8,16 @@
 //! publish on it. rumqttc keeps no message over a reconnect here: the spool
 //! does, and a new connection begins with an empty event loop.
 
+mod acks;
 mod explain;
 mod options;
+mod pace;
 mod tls;
 mod url;
 
-use std::{collections::HashMap, time::Duration};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use komandorr_config::Backoff;
 use komandorr_wire::{ServiceId, topic};
 use rumqttc::Outgoing;
 use rumqttc::v5::{
@@ -29,9 +30,11 @@ use rumqttc::v5::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use acks::Acks;
 use explain::Explain;
 pub use explain::{Step, Trouble};
 pub use options::Access;
+use pace::{Merit, Pace};
 pub use url::{InvalidUrl, Scheme, Url};
 
 /// Most messages that may wait for their PUBACK. rumqttc counts packet ids up
@@ -45,12 +48,9 @@ const REQUESTS: usize = MOST_UNACKNOWLEDGED + 2;
 pub(crate) const MOST_UNACKNOWLEDGED: usize = 16;
 /// Time between pings, and what a silent server costs at most.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// A poll that takes longer hangs in a write to a dead peer: pings alone end
-/// one earlier.
-const STUCK: Duration = Duration::from_secs(45);
-/// The pauses between attempts to connect.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A poll that takes so much longer than the time between pings hangs in a write
+/// to a dead peer: pings alone end one earlier.
+const STUCK: Duration = Duration::from_secs(25);
 
 /// What a message was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,18 +150,20 @@ impl Uplink {
     /// Connects, again and again, until `stop`. Ends earlier when nobody
     /// listens to its events.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut pace = Pace::new();
         loop {
+            let mut merit = Merit::default();
             let trouble = tokio::select! {
-                trouble = self.connection(&mut backoff) => trouble,
+                trouble = self.connection(&mut merit) => trouble,
                 () = stop.cancelled() => return,
             };
             let Some(trouble) = trouble else { return };
+            let pause = pace.after(&merit, trouble.step, Instant::now());
             if self.events.send(Event::Lost(trouble)).await.is_err() {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(backoff.jittered()) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
         }
@@ -169,7 +171,7 @@ impl Uplink {
 
     /// One connection from its beginning to its end; `None` when nobody
     /// listens any more.
-    async fn connection(&mut self, backoff: &mut Backoff) -> Option<Trouble> {
+    async fn connection(&mut self, merit: &mut Merit) -> Option<Trouble> {
         let options = match self.access.options(WINDOW) {
             Ok(options) => options,
             Err(trouble) => return Some(trouble),
@@ -178,10 +180,11 @@ impl Uplink {
         let (ids, queued) = mpsc::unbounded_channel();
         let service = self.access.service.clone();
         let link = Link { client, ids, next: 1, outstanding: 0, service, most_bytes: usize::MAX };
-        let mut acks = Acks { queued, sent: HashMap::new() };
+        let mut acks = Acks::new(queued);
         let mut link = Some(link);
+        let mut stuck = KEEP_ALIVE + STUCK;
         loop {
-            let polled = poll(&mut eventloop).await;
+            let polled = poll(&mut eventloop, stuck).await;
             let explain = Explain { access: &self.access, connected: link.is_none() };
             let event = match polled {
                 Ok(event) => event,
@@ -190,6 +193,8 @@ impl Uplink {
             };
             let event = match event {
                 Mqtt::Incoming(Incoming::ConnAck(answer)) => link.take().map(|link| {
+                    merit.connected(Instant::now());
+                    stuck = pings(&answer) + STUCK;
                     let most_bytes = most_bytes(&answer, &link.service);
                     Event::Connected(Link { most_bytes, ..link })
                 }),
@@ -198,18 +203,9 @@ impl Uplink {
                     None
                 }
                 Mqtt::Incoming(Incoming::PubAck(ack)) => match acks.acknowledged(ack.pkid) {
-                    Some((id, kind)) => match (ack.reason, kind) {
-                        // Nobody need listen for a status. Samples that nobody
-                        // takes are stored by nobody, as behind a broker that
-                        // has not got its Komandorr back yet: they come again.
-                        (PubAckReason::Success, _)
-                        | (PubAckReason::NoMatchingSubscribers, Kind::Status) => {
-                            // Only now: a server may let in and then refuse.
-                            backoff.reset();
-                            Some(Event::Stored(id))
-                        }
-                        (PubAckReason::PayloadFormatInvalid, _) => Some(Event::Refused(id)),
-                        (reason, _) => return Some(explain.not_taken(reason)),
+                    Some(message) => match answered(message, ack.reason, merit) {
+                        Ok(event) => Some(event),
+                        Err(reason) => return Some(explain.not_taken(reason)),
                     },
                     None => None,
                 },
@@ -219,6 +215,29 @@ impl Uplink {
                 self.events.send(event).await.ok()?;
             }
         }
+    }
+}
+
+/// What the acknowledgement of a message means; its reason where the server does
+/// not take such messages.
+fn answered(
+    (id, kind): (MessageId, Kind),
+    reason: PubAckReason,
+    merit: &mut Merit,
+) -> Result<Event, PubAckReason> {
+    match (reason, kind) {
+        (PubAckReason::Success, Kind::Samples) => {
+            merit.stored();
+            Ok(Event::Stored(id))
+        }
+        // Nobody need listen for a status. Samples that nobody takes are stored by
+        // nobody, as behind a broker that has not got its Komandorr back yet: they
+        // come again.
+        (PubAckReason::Success | PubAckReason::NoMatchingSubscribers, Kind::Status) => {
+            Ok(Event::Stored(id))
+        }
+        (PubAckReason::PayloadFormatInvalid, _) => Ok(Event::Refused(id)),
+        (reason, _) => Err(reason),
     }
 }
 
@@ -232,34 +251,20 @@ fn most_bytes(answer: &ConnAck, service: &ServiceId) -> usize {
     most.saturating_sub(AROUND + topic::traffic(service).len())
 }
 
+/// The time between pings: the server may ask for another one than the agent.
+fn pings(answer: &ConnAck) -> Duration {
+    let asked = answer.properties.as_ref().and_then(|properties| properties.server_keep_alive);
+    asked.map_or(KEEP_ALIVE, |seconds| Duration::from_secs(seconds.into()))
+}
+
 enum Failure {
     Stuck,
     Mqtt(rumqttc::v5::ConnectionError),
 }
 
-async fn poll(eventloop: &mut EventLoop) -> Result<Mqtt, Failure> {
-    match tokio::time::timeout(STUCK, eventloop.poll()).await {
+async fn poll(eventloop: &mut EventLoop, stuck: Duration) -> Result<Mqtt, Failure> {
+    match tokio::time::timeout(stuck, eventloop.poll()).await {
         Ok(result) => result.map_err(Failure::Mqtt),
         Err(_) => Err(Failure::Stuck),
-    }
-}
-
-/// Matches packet ids, which rumqttc gives when it writes a message, with the
-/// messages in the order in which they were handed to it.
-struct Acks {
-    queued: mpsc::UnboundedReceiver<(MessageId, Kind)>,
-    sent: HashMap<u16, (MessageId, Kind)>,
-}
-
-impl Acks {
-    fn sent(&mut self, pkid: u16) {
-        // One that is not there is a bug of the order in `publish`.
-        if let Ok(message) = self.queued.try_recv() {
-            self.sent.insert(pkid, message);
-        }
-    }
-
-    fn acknowledged(&mut self, pkid: u16) -> Option<(MessageId, Kind)> {
-        self.sent.remove(&pkid)
     }
 }

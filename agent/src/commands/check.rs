@@ -122,7 +122,7 @@ fn refused(trouble: &Trouble, out: &mut dyn Write) -> anyhow::Result<()> {
     match trouble.step {
         Step::Setting | Step::Credential => step(out, "credential", failure()),
         Step::Resolve => step(out, "name", failure()),
-        Step::Connect | Step::Tls | Step::WebSocket | Step::Session => {
+        Step::Connect | Step::Tls | Step::WebSocket | Step::Session | Step::Rival => {
             step(out, "connection", failure())
         }
     }

@@ -1,6 +1,8 @@
 //! Errors of the way to the server, each as one line that says what was
 //! attempted, why it failed, and what to do.
 
+mod words;
+
 use std::{error::Error, fmt, io};
 
 use rumqttc::v5::{
@@ -9,6 +11,7 @@ use rumqttc::v5::{
 };
 
 use super::Access;
+use words::{chain, is_of_the_name, source_io};
 
 /// Advice where nothing can be done but wait.
 const AGAIN: &str = "it is tried again; if that goes on, look into the server's log";
@@ -30,6 +33,8 @@ pub enum Step {
     Credential,
     /// Staying connected.
     Session,
+    /// Staying connected, where another agent has the same identity.
+    Rival,
 }
 
 /// Why there is no connection, in one line.
@@ -96,7 +101,7 @@ impl Explain<'_> {
             ConnectionError::Io(e) => self.io(e),
             ConnectionError::Tls(e) => match source_io(e) {
                 Some(e) => self.io(e),
-                None => self.tls(chain(e)),
+                None => self.tls(&chain(e)),
             },
             ConnectionError::ConnectionRefused(code) => self.refused(*code),
             ConnectionError::MqttState(e) => self.state(e),
@@ -110,9 +115,9 @@ impl Explain<'_> {
         let why = chain(error);
         let ours = error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>);
         if ours || why.contains("certificate") {
-            return self.tls(why);
+            return self.tls(&why);
         }
-        if why.contains("lookup") || why.contains("resolve") || why.contains("known") {
+        if is_of_the_name(&why) {
             let advice = "is the host name right, and does this machine's DNS know it?";
             return self.trouble(Step::Resolve, why, advice);
         }
@@ -138,7 +143,10 @@ impl Explain<'_> {
         self.trouble(Step::Session, "the server closed the connection", advice)
     }
 
-    fn tls(&self, why: String) -> Trouble {
+    fn tls(&self, why: &str) -> Trouble {
+        // The second at which it was verified is another one at each attempt, and
+        // would make the same trouble a new one for the log.
+        let why = why.split_once(": verification time").map_or(why, |(what, _)| what);
         // Another authority of the same name signed it: a bad signature.
         let advice = if why.contains("UnknownIssuer") || why.contains("BadSignature") {
             "if the server's certificate is its own, give it with --ca FILE"
@@ -146,6 +154,9 @@ impl Explain<'_> {
             "use the name that stands in the server's certificate"
         } else if why.contains("Expired") || why.contains("certificate expired") {
             "the server's certificate has expired: renew it; or is this machine's clock wrong?"
+        } else if why.contains("NotValidYet") || why.contains("not valid yet") {
+            "this machine's clock is before the certificate's first day: set it, or wait until \
+             NTP has"
         } else if why.contains("CaUsedAsEndEntity") {
             return self.trouble(Step::Tls, why, &self.certificate_of_a_server());
         } else {
@@ -214,7 +225,7 @@ impl Explain<'_> {
                         "this service may not publish: is it registered, and the token its own?",
                     ),
                     DisconnectReasonCode::SessionTakenOver => (
-                        Step::Session,
+                        Step::Rival,
                         "another agent runs with a copy of this agent's state directory",
                     ),
                     _ => (Step::Session, AGAIN),
@@ -235,28 +246,5 @@ impl Explain<'_> {
     }
 }
 
-/// The I/O error at the root of another one.
-fn source_io<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        next = error.source();
-    }
-    None
-}
-
-/// An error and its sources in one line, none of them twice.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = error.source();
-    }
-    text.replace(['\n', '\r'], " ").trim().to_owned()
-}
+#[cfg(test)]
+mod tests;

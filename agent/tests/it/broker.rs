@@ -24,6 +24,8 @@ pub(crate) enum Answer {
     Wait,
     /// Stored, but the connection breaks before the PUBACK.
     StoreAndHangUp,
+    /// The connection breaks, and nothing is stored.
+    HangUp,
 }
 
 type Rule = Box<dyn FnMut(&str, &[Sample]) -> Answer + Send>;
@@ -102,7 +104,7 @@ async fn serve(stream: TcpStream, record: &Mutex<Vec<Arrived>>, rule: &Mutex<Rul
                 if let Ok(mut record) = record.lock() {
                     record.push(arrived);
                 }
-                if answer == Answer::StoreAndHangUp {
+                if matches!(answer, Answer::StoreAndHangUp | Answer::HangUp) {
                     return Ok(());
                 }
                 acknowledge(&mut write, id, answer).await?;
@@ -117,7 +119,7 @@ async fn acknowledge(write: &mut OwnedWriteHalf, id: [u8; 2], answer: Answer) ->
     match answer {
         Answer::Store => write.write_all(&[0x40, 2, id[0], id[1]]).await?,
         Answer::Refuse => write.write_all(&[0x40, 4, id[0], id[1], 0x99, 0]).await?,
-        Answer::Wait | Answer::StoreAndHangUp => {}
+        Answer::Wait | Answer::StoreAndHangUp | Answer::HangUp => {}
     }
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Outages of every kind, with a server that acknowledges what it stored.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -70,6 +73,32 @@ async fn a_connection_that_breaks_at_any_answer_costs_nothing() -> Result<()> {
     assert!(stored.is_whole());
     let last = stored.samples().last().cloned().unwrap_or_default();
     assert_eq!(Some(stored.sums().0), last.up_total);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_status_and_no_sample_is_tried_ever_later() -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let tried = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&tried);
+    let broker = Broker::start(move |_, _| {
+        if let Ok(mut seen) = seen.lock() {
+            seen.push(Instant::now());
+        }
+        Answer::HangUp
+    })
+    .await?;
+    let moments = || tried.lock().map(|all| all.clone()).unwrap_or_default();
+    let agent = Agent::start(config(&broker.url, state.path())?, &Counters::default());
+    until("four connections", || moments().len() >= 4).await?;
+    let moments = moments();
+    let online = Arrived::Status("online".to_owned());
+    assert!(broker.arrived().iter().filter(|arrived| **arrived == online).count() >= 4);
+    // The third pause is 2 to 4 s; were the status a success, each would be 1 s at
+    // the most.
+    let third = moments[3] - moments[2];
+    assert!(third >= Duration::from_secs(2), "{third:?}");
+    agent.kill().await;
     Ok(())
 }
 
