@@ -142,12 +142,14 @@ impl Agent {
             .append(&measured.step, |agent| meter.sample(&measured, agent))
             .context("cannot write to the spool; the next sample will cover this one")?;
         meter.stored();
-        if appended.dropped > 0 {
-            tracing::error!(
-                samples = appended.dropped,
-                since_the_beginning = spool.dropped(),
-                "the spool is full: its oldest samples are dropped"
-            );
+        for (samples, why) in [
+            (appended.dropped.full, "the spool is full"),
+            (appended.dropped.old, "the server has been away for longer than samples are kept"),
+        ] {
+            if samples > 0 {
+                let since_the_beginning = spool.dropped();
+                tracing::error!(samples, since_the_beginning, "{why}: the oldest are dropped");
+            }
         }
         if self.hasty {
             self.publish(appended.newest)?;

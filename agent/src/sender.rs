@@ -201,7 +201,7 @@ impl Sender {
         if !spool.waiting().contains(newest.number) || self.under_way.contains(newest.number) {
             return;
         }
-        let payload = newest.payload.clone();
+        let payload = spool.to_send(&newest);
         match self.link.as_mut().and_then(|link| link.samples(payload)) {
             Some(id) => {
                 self.under_way.insert(newest.number, newest.number);

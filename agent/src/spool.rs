@@ -5,23 +5,28 @@
 //! spooled and the counters have advanced, or neither. No library of the
 //! footprint does that: embedded databases cost more than the whole agent.
 //!
-//! What a power cut can cost: nothing at intervals of 5 s and more, where a
-//! sample is on the disk itself before it is published. At shorter intervals
+//! What a power cut can cost of it: nothing at intervals of 5 s and more, where
+//! a sample is on the disk itself before it is published. At shorter intervals
 //! the disk is synced every 5 s, and up to 5 s of samples that had not
-//! reached the server are lost with the power. `kill -9` costs nothing.
+//! reached the server are lost with the power. `kill -9` costs nothing. (What
+//! passed since the last reading only the kernel knows, until the power goes.)
 
 mod batch;
+mod found;
+mod home;
+mod look;
 mod ranges;
 mod record;
 mod recover;
+mod room;
 mod segment;
+mod stamp;
 
 use std::{
     collections::VecDeque,
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
-    path::{Path, PathBuf},
-    time::SystemTime,
+    path::PathBuf,
 };
 
 use bytes::Bytes;
@@ -32,9 +37,11 @@ use crate::{
     ledger::{Ledger, Step},
 };
 pub use batch::{Batch, Cursor, Room};
+pub use look::{last_interval, last_written};
 pub use ranges::Ranges;
 use record::{Body, Identity, Record, Snapshot};
 pub use recover::Run;
+pub use room::Dropped;
 use segment::Segment;
 
 /// Largest segment. It is also what one write of a full spool drops.
@@ -52,11 +59,15 @@ const SYNC_EVERY_MS: u64 = 5000;
 pub struct Spool {
     dir: PathBuf,
     limits: Limits,
+    /// The host's boot in this run.
+    boot: Box<str>,
     identity: Identity,
     ledger: Ledger,
     /// Number of the newest sample.
     number: u64,
     dropped: u64,
+    /// What was dropped and is not told yet.
+    untold: Dropped,
     waiting: Ranges,
     /// All but the active one.
     older: VecDeque<Segment>,
@@ -74,14 +85,8 @@ pub struct Spool {
 pub struct Appended {
     /// The sample, if the step had one, ready to be published.
     pub newest: Option<Newest>,
-    /// Waiting samples that had to go because the spool was full.
-    pub dropped: u64,
-}
-
-/// When the spool in `dir` was last written to; nothing where there is none.
-/// Asks the files alone, and so may ask while an agent runs there.
-pub fn last_written(dir: &Path) -> io::Result<Option<SystemTime>> {
-    Segment::list(dir)?.last().map(Segment::written).transpose()
+    /// Waiting samples that had to go.
+    pub dropped: Dropped,
 }
 
 /// A sample that was just stored.
@@ -89,13 +94,16 @@ pub fn last_written(dir: &Path) -> io::Result<Option<SystemTime>> {
 pub struct Newest {
     /// Its number in the spool.
     pub number: u64,
+    /// When it ended, on the clock that never jumps.
+    pub boot_ms: u64,
     /// `MessagePack`.
     pub payload: Bytes,
 }
 
 impl Spool {
-    /// Stores a step and its sample, which `sample` makes for its number.
-    /// Fails without a trace: the ledger then stays where it was.
+    /// Stores a step and its sample, which `sample` makes for its number. When it
+    /// fails the ledger stays where it was; what made room for it stays gone, and
+    /// is told by the next one that does not fail.
     pub fn append(
         &mut self,
         step: &Step,
@@ -108,7 +116,7 @@ impl Spool {
             sample(AgentSeq { agent: self.identity.agent.clone(), seq })
         });
         let sample = sample.map(|sample| komandorr_wire::encode_one(&sample)).unwrap_or_default();
-        let dropped = self.make_room(step.elapsed_ms);
+        self.make_room(step.elapsed_ms);
         let payload = Bytes::copy_from_slice(&sample);
         let record = Record {
             number,
@@ -122,7 +130,8 @@ impl Spool {
         if let Some(number) = next {
             self.waiting.insert(number, number);
         }
-        Ok(Appended { newest: next.map(|number| Newest { number, payload }), dropped })
+        let newest = next.map(|number| Newest { number, boot_ms: step.boot_ms, payload });
+        Ok(Appended { newest, dropped: std::mem::take(&mut self.untold) })
     }
 
     /// Writes a record, into a new segment when the active one is full.
@@ -173,48 +182,6 @@ impl Spool {
 
     fn segment_size(&self) -> u64 {
         (self.limits.bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MOST)
-    }
-
-    /// Lets the oldest go while there is too much or too old, and says how
-    /// many samples that cost.
-    fn make_room(&mut self, elapsed_ms: u64) -> u64 {
-        let age = u64::try_from(self.limits.age.as_millis()).unwrap_or(u64::MAX);
-        let room = self.limits.bytes.saturating_sub(self.segment_size());
-        let mut lost = 0;
-        while let Some(oldest) = self.older.front() {
-            let used = self.older.iter().map(|s| s.len).fold(0, u64::saturating_add);
-            let old = oldest.until_ms.saturating_add(age) < elapsed_ms;
-            if used <= room && !old {
-                break;
-            }
-            if let Some(oldest) = self.older.pop_front() {
-                for &(first, last) in oldest.samples.pairs() {
-                    lost += self.waiting.remove(first, last);
-                }
-                remove(&oldest);
-            }
-        }
-        self.dropped += lost;
-        lost
-    }
-
-    /// The server has these samples.
-    pub fn acknowledge(&mut self, numbers: &[(u64, u64)]) {
-        for &(first, last) in numbers {
-            self.waiting.remove(first, last);
-        }
-        self.discard_acknowledged();
-    }
-
-    /// Removes the segments of which nothing waits any more.
-    fn discard_acknowledged(&mut self) {
-        while let Some(oldest) = self.older.front() {
-            if oldest.samples.pairs().iter().any(|&(a, b)| self.waiting.meets(a, b)) {
-                break;
-            }
-            remove(oldest);
-            self.older.pop_front();
-        }
     }
 
     /// The file to sync, when something was written. A hasty spool waits until
@@ -269,15 +236,6 @@ impl Spool {
     /// Bytes on disk.
     pub fn size(&self) -> u64 {
         self.older.iter().map(|s| s.len).sum::<u64>() + self.active.len
-    }
-}
-
-/// A file that stays behind is read again at the next start, which is harmless.
-fn remove(segment: &Segment) {
-    if let Err(error) = fs::remove_file(&segment.path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(path = %segment.path.display(), %error, "cannot remove a spool segment");
     }
 }
 

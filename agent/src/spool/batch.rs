@@ -1,6 +1,7 @@
 //! Reading back what waits, in batches for one message each.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
 };
@@ -11,8 +12,10 @@ use komandorr_wire::MAX_SAMPLES_PER_PAYLOAD;
 use super::{
     Ranges, Spool,
     record::{self, Body, Frame},
-    segment::Segment,
+    segment::{Segment, is_lost},
+    stamp::Moment,
 };
+use crate::{clock, ledger::Step};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -55,10 +58,25 @@ impl Spool {
         under_way: &Ranges,
         room: Room,
     ) -> io::Result<Option<Batch>> {
+        self.batch_at(Moment::now(), cursor, under_way, room)
+    }
+
+    /// The same at some moment.
+    pub(super) fn batch_at(
+        &mut self,
+        moment: Moment,
+        cursor: &mut Cursor,
+        under_way: &Ranges,
+        room: Room,
+    ) -> io::Result<Option<Batch>> {
         let mut gathered = Gathered {
+            boot: self.boot.clone(),
+            moment,
             most: room.samples.clamp(1, MAX_SAMPLES_PER_PAYLOAD),
             most_bytes: room.bytes.saturating_sub(HEADER),
-            ..Gathered::default()
+            numbers: Ranges::default(),
+            count: 0,
+            samples: Vec::new(),
         };
         let segments: Vec<Segment> = self
             .older
@@ -80,7 +98,7 @@ impl Spool {
                 Ok(Reading::Full) => break,
                 Ok(Reading::End) => continue,
                 Ok(Reading::Broken) => "it is damaged".to_owned(),
-                Err(error) if is_for_good(&error) => error.to_string(),
+                Err(error) if is_lost(&error) => error.to_string(),
                 Err(error) => return Err(error),
             };
             // Others still wait behind it.
@@ -110,22 +128,16 @@ impl Spool {
     }
 }
 
-/// Whether a file will not be read later either: it is gone or cut, or the disk has
-/// lost a part of it (EIO).
-fn is_for_good(error: &io::Error) -> bool {
-    const DISK_ERROR: i32 = 5;
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
-        || error.raw_os_error() == Some(DISK_ERROR)
-}
-
 enum Reading {
     Full,
     End,
     Broken,
 }
 
-#[derive(Default)]
 struct Gathered {
+    /// The host's boot, and what its clocks show.
+    boot: Box<str>,
+    moment: Moment,
     most: usize,
     most_bytes: usize,
     numbers: Ranges,
@@ -151,10 +163,11 @@ impl Gathered {
             file.read_exact(&mut bytes)?;
             let mut at = 0;
             while let Frame::Whole(record, next) = record::read(&bytes, at) {
-                if let Body::Step { sample, .. } = &record.body
+                if let Body::Step { step, sample } = &record.body
                     && !sample.is_empty()
                     && wanted(record.number)
                 {
+                    let sample = self.to_send(step, sample);
                     if self.count >= self.most
                         || self.count > 0 && self.samples.len() + sample.len() > self.most_bytes
                     {
@@ -162,7 +175,7 @@ impl Gathered {
                         return Ok(Reading::Full);
                     }
                     self.numbers.insert(record.number, record.number);
-                    self.samples.extend_from_slice(sample);
+                    self.samples.extend_from_slice(&sample);
                     self.count += 1;
                 }
                 at = next;
@@ -178,6 +191,17 @@ impl Gathered {
             }
         }
         Ok(Reading::End)
+    }
+
+    /// A sample as it is to be sent now: where it is of this boot, its time stamp
+    /// follows a wall clock that was set since.
+    fn to_send<'a>(&self, step: &Step, sample: &'a [u8]) -> Cow<'a, [u8]> {
+        let now = (&*self.boot, self.moment.boot_ms);
+        if clock::same_boot((&step.boot, step.boot_ms), now) {
+            self.moment.stamped(sample, step.boot_ms)
+        } else {
+            Cow::Borrowed(sample)
+        }
     }
 
     fn finish(self) -> Option<Batch> {

@@ -3,25 +3,22 @@
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions, TryLockError},
-    hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context, bail};
 
 use super::{
-    Identity, Limits, Ranges, Spool,
+    Dropped, Identity, Limits, Ranges, Spool,
+    found::read_segments,
+    home::home,
     record::{self, Body, Record, Snapshot},
-    segment::{self, Scan, Segment, State, Tail},
+    segment::{Segment, State},
 };
 use crate::{
     clock,
     ledger::{Ledger, Pair},
 };
-
-/// Where damaged files are put, and how many are kept.
-const DAMAGED: &str = "damaged";
-const DAMAGED_MOST: usize = 4;
 
 /// How the spool is used in this run.
 #[derive(Debug, Clone, Copy)]
@@ -84,10 +81,12 @@ impl Spool {
         Ok(Self {
             dir: dir.to_owned(),
             limits,
+            boot: run.boot.into(),
             identity: state.snapshot.identity,
             ledger: state.snapshot.ledger,
             number: state.number,
             dropped: state.dropped,
+            untold: Dropped::default(),
             waiting,
             older: VecDeque::from(found.segments),
             active,
@@ -140,66 +139,6 @@ fn renew(state: &mut State, run: Run<'_>, home: u64, damaged: bool) -> bool {
     true
 }
 
-/// What the folder holds.
-#[derive(Default)]
-struct Found {
-    segments: Vec<Segment>,
-    state: Option<State>,
-    damaged: bool,
-    last_damaged: bool,
-}
-
-fn read_segments(dir: &Path) -> anyhow::Result<Found> {
-    let mut found = Found::default();
-    let all = Segment::list(dir)?;
-    let count = all.len();
-    for (i, mut segment) in all.into_iter().enumerate() {
-        let last = i + 1 == count;
-        let Scan { state, whole, tail } = segment::scan(&mut segment)
-            .with_context(|| format!("cannot read {}", segment.path.display()))?;
-        let damaged = match tail {
-            Tail::None => false,
-            Tail::Torn if last => {
-                tracing::warn!(path = %segment.path.display(), at = whole, "the last write was cut short; it had not been published");
-                // A segment that never came to be leaves the one before it.
-                state.is_none() && found.state.is_none()
-            }
-            Tail::Torn | Tail::Damaged => true,
-        };
-        if damaged {
-            found.damaged = true;
-            let aside = set_aside(dir, &segment)?;
-            tracing::error!(path = %segment.path.display(), at = whole, aside = %aside.display(), "the spool is damaged; the damaged file is set aside");
-        }
-        found.last_damaged = damaged;
-        if state.is_none() {
-            fs::remove_file(&segment.path)?;
-            continue;
-        }
-        if tail != Tail::None {
-            OpenOptions::new().write(true).open(&segment.path)?.set_len(whole)?;
-        }
-        found.state = state;
-        found.segments.push(segment);
-    }
-    Ok(found)
-}
-
-/// Copies a damaged file out of the way, for whoever wants to look at it.
-fn set_aside(dir: &Path, segment: &Segment) -> anyhow::Result<PathBuf> {
-    let folder = dir.join(DAMAGED);
-    fs::create_dir_all(&folder)?;
-    let mut old: Vec<_> = fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
-    old.sort();
-    let surplus = (old.len() + 1).saturating_sub(DAMAGED_MOST);
-    for path in old.iter().take(surplus) {
-        fs::remove_file(path)?;
-    }
-    let aside = folder.join(format!("{:012}-{}", segment.id, clock::wall_ms()));
-    fs::copy(&segment.path, &aside)?;
-    Ok(aside)
-}
-
 /// Makes sure that no other agent uses the folder.
 fn lock(dir: &Path) -> anyhow::Result<File> {
     let advice = "give a folder that this user may write to with --state-dir";
@@ -221,20 +160,4 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
-}
-
-/// What tells this state from a copy of it: the machine, and the node of the
-/// lock file, which a copied or restored folder has another of. A clone of the
-/// whole disk keeps both and is not told apart: where it keeps the service's
-/// name as well, the state directory must be emptied before it is cloned.
-fn home(lock: &File) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().hash(&mut hasher);
-    #[cfg(unix)]
-    if let Ok(metadata) = lock.metadata() {
-        std::os::unix::fs::MetadataExt::ino(&metadata).hash(&mut hasher);
-    }
-    #[cfg(not(unix))]
-    let _: &File = lock;
-    hasher.finish()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -119,7 +119,7 @@ pub(super) enum Tail {
     None,
     /// A write that a crash cut short.
     Torn,
-    /// Records that a broken one hides.
+    /// Records that a broken one hides, or that the disk has lost.
     Damaged,
 }
 
@@ -151,9 +151,28 @@ impl State {
     }
 }
 
+/// Whether a file will not be read later either: it is gone or cut, or the disk has
+/// lost a part of it (EIO).
+pub(super) fn is_lost(error: &io::Error) -> bool {
+    const DISK_ERROR: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+        || error.raw_os_error() == Some(DISK_ERROR)
+}
+
+/// The bytes of a file up to where the disk has lost some, and whether it has.
+fn read(path: &Path) -> io::Result<(Vec<u8>, bool)> {
+    let mut bytes = Vec::new();
+    match File::open(path)?.read_to_end(&mut bytes) {
+        Ok(_) => Ok((bytes, false)),
+        // What was read before is in there.
+        Err(error) if is_lost(&error) => Ok((bytes, true)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a segment's file and notes its samples.
 pub(super) fn scan(segment: &mut Segment) -> io::Result<Scan> {
-    let bytes = fs::read(&segment.path)?;
+    let (bytes, lost) = read(&segment.path)?;
     let mut scan = Scan::default();
     let mut at = 0;
     loop {
@@ -177,6 +196,9 @@ pub(super) fn scan(segment: &mut Segment) -> io::Result<Scan> {
                 break;
             }
         }
+    }
+    if lost {
+        scan.tail = Tail::Damaged;
     }
     scan.whole = at as u64;
     segment.len = at as u64;

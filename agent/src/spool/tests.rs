@@ -1,6 +1,9 @@
 //! The spool against crashes at any byte, full disks, damage and copies.
 
-use std::{path::Path, time::Duration};
+mod clocks;
+mod disks;
+
+use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
 use tempfile::tempdir;
@@ -204,7 +207,9 @@ fn a_full_spool_drops_the_oldest_and_counts_them() {
     let mut spool = open_with(dir.path(), limits, RUN);
     let mut dropped = 0;
     for _ in 0..2000 {
-        dropped += add(&mut spool).dropped;
+        let Dropped { full, old } = add(&mut spool).dropped;
+        assert_eq!(old, 0);
+        dropped += full;
         assert!(spool.size() <= limits.bytes, "{} bytes", spool.size());
     }
     assert!(dropped > 0);
@@ -222,9 +227,14 @@ fn what_is_too_old_is_dropped() {
     let dir = tempdir().unwrap();
     let limits = Limits { age: Duration::from_hours(1), ..Limits::default() };
     let mut spool = open_with(dir.path(), limits, RUN);
-    (0..2000).for_each(|_| drop(add(&mut spool)));
+    let mut dropped = Dropped::default();
+    for _ in 0..2000 {
+        let now = add(&mut spool).dropped;
+        dropped = Dropped { full: dropped.full + now.full, old: dropped.old + now.old };
+    }
     // 720 samples an hour, and at most a sixteenth of that on top.
     let left = waiting(&mut spool, 1000).len();
+    assert_eq!(dropped, Dropped { full: 0, old: 1999 - left as u64 });
     assert!((720..=790).contains(&left), "{left} samples are left");
 }
 
