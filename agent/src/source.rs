@@ -35,7 +35,8 @@ pub enum Role {
     SwitchPort,
     /// Half of a fail-over pair; its bytes also pass the other half.
     Standby,
-    /// Anything without hardware: dummy, ifb, a hypervisor's guest port.
+    /// Anything that is no network card: dummy, ifb, a hypervisor's guest port,
+    /// a CAN bus, a radio card that only listens.
     Virtual,
 }
 

@@ -8,7 +8,7 @@ mod roles;
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read},
     os::unix::fs::DirEntryExt,
     path::{Path, PathBuf},
 };
@@ -17,6 +17,8 @@ use super::{Link, Load, LoadMeter, Reading, Source};
 
 /// Room for the table of some thirty interfaces, bytes.
 const TABLE: usize = 4096;
+/// Bytes of a table of routes that are read at once.
+const LINES: usize = 64 << 10;
 
 /// Interfaces of a Linux host.
 #[derive(Debug)]
@@ -138,25 +140,46 @@ fn counters(line: &str) -> Option<(&str, u64, u64)> {
 /// The interfaces through which a default route leaves, IPv4 or IPv6.
 fn default_routes(proc: &Path) -> Vec<Box<str>> {
     let mut found: Vec<Box<str>> = Vec::new();
-    let v4 = fs::read_to_string(proc.join("net/route")).unwrap_or_default();
-    for line in v4.lines() {
-        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
-        if let [name, "00000000", _, _, _, _, _, "00000000", ..] = columns.as_slice() {
-            found.push((*name).into());
+    let mut add = |name: &str| {
+        if found.iter().all(|known| **known != *name) {
+            found.push(name.into());
         }
-    }
-    let v6 = fs::read_to_string(proc.join("net/ipv6_route")).unwrap_or_default();
-    for line in v6.lines() {
-        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
-        // The kernel's own entry that rejects everything leads to `lo`.
-        if let [network, "00", .., name] = columns.as_slice()
-            && network.bytes().all(|b| b == b'0')
-            && *name != "lo"
+    };
+    each_line(&proc.join("net/route"), |line| {
+        let mut columns = line.split_ascii_whitespace();
+        // Destination, and six columns behind it the mask.
+        if let (Some(name), Some("00000000")) = (columns.next(), columns.next())
+            && columns.nth(5) == Some("00000000")
         {
-            found.push((*name).into());
+            add(name);
         }
-    }
+    });
+    each_line(&proc.join("net/ipv6_route"), |line| {
+        let mut columns = line.split_ascii_whitespace();
+        // The kernel's own entry that rejects everything leads to `lo`.
+        if let (Some(network), Some("00")) = (columns.next(), columns.next())
+            && network.bytes().all(|b| b == b'0')
+            && let Some(name) = columns.next_back().filter(|name| *name != "lo")
+        {
+            add(name);
+        }
+    });
     found
+}
+
+/// Reads a file line by line: the tables of a router of the internet's core have
+/// a million of them, more than the agent's memory could hold. What cannot be read
+/// has none.
+fn each_line(path: &Path, mut take: impl FnMut(&str)) {
+    let Ok(file) = File::open(path) else { return };
+    let mut reader = BufReader::with_capacity(LINES, file);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        if let Ok(text) = std::str::from_utf8(&line) {
+            take(text);
+        }
+        line.clear();
+    }
 }
 
 /// The number in a file of sysfs.

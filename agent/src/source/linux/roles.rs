@@ -12,6 +12,9 @@ mod arp {
     pub(super) const TUNNELS: [u32; 5] = [768, 769, 776, 778, 823];
     pub(super) const LOOPBACK: u32 = 772;
     pub(super) const NONE: u32 = 65534;
+    /// A vehicle's or machine's bus (CAN), and radio cards that listen to the
+    /// packets of others: 802.11 as it is, with Prism's head, with radiotap's.
+    pub(super) const NO_UPLINK: [u32; 4] = [280, 801, 802, 803];
 }
 
 /// Describes one interface of the tree `net` (`/sys/class/net`).
@@ -144,7 +147,8 @@ impl<'a> Node<'a> {
     fn role_of_hardware(&self) -> Role {
         // The host's end of a Xen guest's card, or a port of a test driver.
         let bus = fs::read_link(self.file("device/subsystem")).unwrap_or_default();
-        if bus.ends_with("xen-backend") || bus.ends_with("netdevsim") {
+        let no_uplink = self.kind.is_some_and(|kind| arp::NO_UPLINK.contains(&kind));
+        if bus.ends_with("xen-backend") || bus.ends_with("netdevsim") || no_uplink {
             return Role::Virtual;
         }
         // A port of a switch chip or a virtual port stands on the real one.

@@ -152,6 +152,21 @@ fn a_fail_over_pair_of_a_virtual_machine_is_counted_once() {
 }
 
 #[test]
+fn a_bus_and_a_card_that_listens_are_no_uplinks() {
+    let tree = Tree::new();
+    for (kind, role) in [
+        ("280", Role::Virtual),
+        ("803", Role::Virtual),
+        // InfiniBand, and a modem that speaks bare IP.
+        ("32", Role::Physical),
+        ("65534", Role::Physical),
+    ] {
+        tree.add("card0", 2, &[("type", kind), ("device/", "")]);
+        assert_eq!(tree.role("card0"), role, "{kind}");
+    }
+}
+
+#[test]
 fn speeds_that_are_made_up_or_unknown_are_not_believed() {
     let tree = Tree::new();
     card(&tree, "eth0", 2);
@@ -210,6 +225,22 @@ fn the_default_route_is_found_for_both_families() {
     let routed: Vec<&str> =
         links.iter().filter(|link| link.default_route).map(|link| &*link.name).collect();
     assert_eq!(routed, ["eth0", "wg0"]);
+}
+
+#[test]
+fn a_table_of_a_great_many_routes_gives_each_way_out_once() {
+    let tree = Tree::new();
+    card(&tree, "eth0", 2);
+    let row = |network: u32, mask| {
+        format!("eth0\t{network:08X}\t010200C0\t0003\t0\t0\t0\t{mask}\t0\t0\t0\n")
+    };
+    let rows: String = (1..5000).map(|network| row(network, "00FFFFFF")).collect();
+    let way_out = row(0, "00000000");
+    // The last line without an end, and one that is no text.
+    let table = format!("Iface\tDestination\n{way_out}{rows}{way_out}{}", way_out.trim_end());
+    let table = [&b"\xff\n"[..], table.as_bytes()].concat();
+    fs::write(tree.0.path().join("proc/net/route"), table).unwrap();
+    assert_eq!(default_routes(&tree.0.path().join("proc")), ["eth0".into()]);
 }
 
 #[test]
