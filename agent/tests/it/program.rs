@@ -7,7 +7,7 @@ use komandorr_agent::commands;
 
 use crate::{
     broker::{Answer, Broker},
-    support::{Counters, Process, config, until},
+    support::{Counters, Process, backlog_of, config, until},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_komandorr-agent");
@@ -98,6 +98,24 @@ async fn health_is_a_sample_of_late_and_needs_no_server() -> Result<()> {
     let out = health()?;
     assert_eq!(out.status.code(), Some(1));
     assert!(complaint(&out).contains("s old: no agent runs there"), "{out:?}");
+    Ok(())
+}
+
+#[test]
+fn health_knows_a_long_interval_from_the_samples() -> Result<()> {
+    let (state, minute) = (tempfile::tempdir()?, std::time::Duration::from_mins(1));
+    backlog_of(state.path(), 3, minute * 5)?;
+    let dir = format!("--state-dir={}", state.path().display());
+    // As somebody asks who does not know the service's settings.
+    let health = |age| -> Result<Output> {
+        let then = std::time::SystemTime::now() - minute * age;
+        for file in std::fs::read_dir(state.path())? {
+            std::fs::File::options().append(true).open(file?.path())?.set_modified(then)?;
+        }
+        agent(&["health", &dir])
+    };
+    assert_eq!(health(10)?.status.code(), Some(0));
+    assert_eq!(health(16)?.status.code(), Some(1));
     Ok(())
 }
 

@@ -178,6 +178,11 @@ pub(crate) fn sh(command: &str) -> Result<String> {
 /// Fills a spool as an agent without a server does: that many samples of 100
 /// bytes, the last of them just now. Gives the counter's reading after them.
 pub(crate) fn backlog(state: &Path, samples: usize) -> Result<u64> {
+    backlog_of(state, samples, Duration::from_millis(1))
+}
+
+/// The same of samples that tell another interval.
+pub(crate) fn backlog_of(state: &Path, samples: usize, interval: Duration) -> Result<u64> {
     use komandorr_agent::{
         Limits,
         ledger::{Observation, Terms, Verdict},
@@ -186,6 +191,7 @@ pub(crate) fn backlog(state: &Path, samples: usize) -> Result<u64> {
     };
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     let boot = boot.trim();
+    let interval_ms = u64::try_from(interval.as_millis())?;
     let mut spool = Spool::open(state, Limits::default(), Run { boot, hasty: true })?;
     for i in 0..=samples as u64 {
         let readings = [Reading { name: "eth0".into(), index: 1, up: i * 100, down: 0 }];
@@ -198,7 +204,7 @@ pub(crate) fn backlog(state: &Path, samples: usize) -> Result<u64> {
         let interval = step.interval.clone().unwrap_or_default();
         spool.append(&step, |agent| Sample {
             up: interval.bytes.up,
-            interval_ms: 1,
+            interval_ms,
             agent: Some(agent),
             ..Sample::default()
         })?;
