@@ -8,7 +8,7 @@ use komandorr_config::{Secret, units};
 use komandorr_wire::ServiceId;
 
 use crate::{
-    config::{Config, LONGEST_INTERVAL, Limits, SHORTEST_INTERVAL, Token},
+    config::{Config, Limits, Token, allowed_interval},
     select::Selection,
     uplink::Url,
 };
@@ -93,12 +93,7 @@ fn secret(text: &str) -> Result<Secret, String> {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = units::parse_duration(text).map_err(|e| e.to_string())?;
-    if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
-        Ok(interval)
-    } else {
-        Err("the interval must be 1 s to 1 h".to_owned())
-    }
+    allowed_interval(units::parse_duration(text).map_err(|e| e.to_string())?)
 }
 
 impl Options {
@@ -200,6 +195,16 @@ mod tests {
         assert_eq!(config.capacity, Some(125_000_000));
         assert_eq!(config.limits.bytes, 1 << 20);
         assert!(!format!("{config:?}").contains("abc"), "a token is never shown");
+    }
+
+    #[test]
+    fn what_the_help_calls_defaults_are_those_of_the_library() {
+        let from_flags = config(&["--url=mqtt://h"]).unwrap();
+        let (url, service) = (from_flags.url.clone(), from_flags.service.clone());
+        let defaults = Config::new(url, service, from_flags.state_dir.clone());
+        assert_eq!(from_flags.interval, defaults.interval);
+        assert_eq!(from_flags.limits, defaults.limits);
+        assert_eq!(from_flags.interfaces, defaults.interfaces);
     }
 
     #[test]

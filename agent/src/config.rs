@@ -14,6 +14,15 @@ pub const LONGEST_INTERVAL: Duration = Duration::from_hours(1);
 /// Interval where nothing else is asked for.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Refuses an interval that is too short or too long.
+pub fn allowed_interval(interval: Duration) -> Result<Duration, String> {
+    if (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("the interval must be 1 s to 1 h".to_owned())
+    }
+}
+
 /// How an agent runs.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
-    config::{Config, LONGEST_INTERVAL, SHORTEST_INTERVAL},
+    config::{Config, LONGEST_INTERVAL, allowed_interval},
     meter::Meter,
     notify::Notify,
     sender::Sender,
@@ -53,15 +53,12 @@ pub async fn run_notifying(
     stop: CancellationToken,
     notify: Notify,
 ) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&config.interval),
-        "the interval must be 1 s to 1 h"
-    );
+    allowed_interval(config.interval).map_err(anyhow::Error::msg)?;
     let meter = Meter::new(&config, source)?;
-    meter.ensure_sensible(spool.ledger())?;
     let hasty = config.interval < HASTY_BELOW;
     let run = Run { boot: meter.boot(), hasty };
     let spool = Spool::open(&config.state_dir, config.limits, run)?;
+    meter.ensure_sensible(spool.ledger())?;
     let access = Access::new(&config, spool.agent())?;
     let (sender, events) = mpsc::channel(EVENTS);
     let hang_up = CancellationToken::new();
@@ -129,7 +126,7 @@ impl Agent {
             Ok(()) => self.troubles.over("storage"),
             // Nothing is lost: the counters go on, and the next sample covers
             // what this one could not.
-            Err(error) => drop(self.troubles.report("storage", &format!("{error:#}"))),
+            Err(error) => self.troubles.report("storage", &format!("{error:#}")),
         }
     }
 

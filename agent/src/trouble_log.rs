@@ -13,17 +13,19 @@ const AGAIN: Duration = Duration::from_mins(10);
 pub(crate) struct TroubleLog(HashMap<&'static str, (String, Instant)>);
 
 impl TroubleLog {
-    /// Something does not work; says whether it was logged.
-    pub(crate) fn report(&mut self, part: &'static str, text: &str) -> bool {
-        self.report_at(Instant::now(), part, text)
+    /// Something does not work.
+    pub(crate) fn report(&mut self, part: &'static str, text: &str) {
+        if self.is_news(Instant::now(), part, text) {
+            tracing::warn!("{text}");
+        }
     }
 
-    fn report_at(&mut self, now: Instant, part: &'static str, text: &str) -> bool {
+    /// Whether a trouble is to be logged, which is remembered.
+    fn is_news(&mut self, now: Instant, part: &'static str, text: &str) -> bool {
         let known = self.0.get(part);
         if known.is_some_and(|(said, when)| said == text && now - *when < AGAIN) {
             return false;
         }
-        tracing::warn!("{text}");
         self.0.insert(part, (text.to_owned(), now));
         true
     }
@@ -41,12 +43,12 @@ mod tests {
     #[test]
     fn a_trouble_is_logged_on_change_and_then_once_in_a_while() {
         let (mut log, now) = (TroubleLog::default(), Instant::now());
-        assert!(log.report_at(now, "connection", "refused"));
-        assert!(!log.report_at(now, "connection", "refused"));
-        assert!(log.report_at(now, "storage", "full"));
-        assert!(log.report_at(now, "connection", "no route"));
-        assert!(log.report_at(now + AGAIN, "connection", "no route"));
+        assert!(log.is_news(now, "connection", "refused"));
+        assert!(!log.is_news(now, "connection", "refused"));
+        assert!(log.is_news(now, "storage", "full"));
+        assert!(log.is_news(now, "connection", "no route"));
+        assert!(log.is_news(now + AGAIN, "connection", "no route"));
         log.over("connection");
-        assert!(log.report_at(now + AGAIN, "connection", "no route"));
+        assert!(log.is_news(now + AGAIN, "connection", "no route"));
     }
 }
