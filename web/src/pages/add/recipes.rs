@@ -28,6 +28,13 @@ pub(crate) struct Way {
 const IMAGE: &str = "The image is in no registry: docs/docker.md in Komandorr's folder tells how to \
                      build it and bring it to this machine.";
 
+/// Said of the recipe for systemd. A unit in /etc hides that of a package.
+const SYSTEMD: &str = "As root, with systemd 247 or newer. The token's file is readable by root \
+                       only; systemd hands it to the agent. Who has installed the Debian package \
+                       has a unit already: there the token goes into /etc/komandorr/agent.token \
+                       and the two settings into /etc/komandorr/agent.env, and nothing else is \
+                       made.";
+
 /// Variables of the agent, by name; the token's is the last.
 type Settings<'a> = [(&'static str, &'a str); 3];
 
@@ -58,12 +65,7 @@ pub(crate) fn commands(
                 "",
                 format!("KOMANDORR_TOKEN={token} komandorr-agent --url {url} --service {id}"),
             ),
-            way(
-                "systemd",
-                "As root, with systemd 247 or newer. The token's file is readable by root only; \
-                 systemd hands it to the agent.",
-                systemd(&settings),
-            ),
+            way("systemd", SYSTEMD, systemd(&settings)),
             way("Docker", IMAGE, docker(&settings)),
             way("Compose", IMAGE, compose(&settings)),
         ],
@@ -79,11 +81,12 @@ fn systemd(settings: &Settings<'_>) -> String {
     format!(
         "install -D -m 600 /dev/null {TOKEN_FILE}\necho {token} >{TOKEN_FILE}\n\
          cat >/etc/systemd/system/komandorr-agent.service <<'END'\n\
-         [Unit]\nDescription=Komandorr agent\nWants=network-online.target\n\
-         After=network-online.target\n\n[Service]\n{environment}\
+         [Unit]\nDescription=Komandorr agent\nAfter=network.target\n\
+         StartLimitIntervalSec=0\n\n[Service]\n{environment}\
          LoadCredential=token:{TOKEN_FILE}\n\
          ExecStart=komandorr-agent --token-file ${{CREDENTIALS_DIRECTORY}}/token\n\
-         StateDirectory=komandorr-agent\nDynamicUser=yes\nRestart=always\n\n[Install]\n\
+         StateDirectory=komandorr-agent\nDynamicUser=yes\nRestart=always\n\
+         RestartSec=2\n\n[Install]\n\
          WantedBy=multi-user.target\nEND\n\
          systemctl enable komandorr-agent\nsystemctl restart komandorr-agent"
     )
@@ -158,6 +161,12 @@ mod tests {
             "LoadCredential=token:/etc/komandorr/agent.token",
             "StateDirectory=komandorr-agent",
             "DynamicUser=yes",
+            // After the network at a stop: what passes until then is counted.
+            "After=network.target",
+            // However often it ends, it is started again.
+            "StartLimitIntervalSec=0",
+            "Restart=always",
+            "RestartSec=2",
         ] {
             assert!(commands.lines().any(|found| found == line), "{line}: {commands}");
             assert!(packaged.lines().any(|found| found == line), "{line}: {packaged}");
