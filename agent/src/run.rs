@@ -23,7 +23,7 @@ use crate::{
     source::Source,
     spool::{Newest, Run, Spool},
     trouble_log::TroubleLog,
-    uplink::{Access, Event, Uplink},
+    uplink::{Access, Event, Step, Uplink},
 };
 
 /// Events of the connection that may wait while the disk is written.
@@ -185,7 +185,9 @@ impl Agent {
                 self.sender.lost();
                 self.accepted = false;
                 self.notify.status(&trouble.text);
-                self.troubles.report("connection", &trouble.text);
+                // Between two agents of one identity each connection works for a while.
+                let rival = trouble.step == Step::Rival;
+                self.troubles.report(if rival { "identity" } else { "connection" }, &trouble.text);
                 Ok(())
             }
         };

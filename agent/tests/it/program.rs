@@ -6,8 +6,8 @@ use anyhow::Result;
 use komandorr_agent::commands;
 
 use crate::{
-    broker::{Answer, Broker},
-    support::{Counters, Process, backlog_of, config, until},
+    broker::{Answer, Arrived, Broker},
+    support::{Counters, Process, backlog, backlog_of, config, until},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_komandorr-agent");
@@ -141,6 +141,40 @@ fn the_table_tells_every_interface_and_why() -> Result<()> {
     let lo = text.lines().find(|line| line.starts_with("lo ")).unwrap_or_default();
     assert!(lo.contains("loopback") && lo.contains("never leaves the host"), "{text}");
     assert!(text.contains("Capacity:"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_takes_only_the_status_is_not_called_connected() -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let path = state.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path)?;
+    manager.set_nonblocking(true)?;
+    let spool = state.path().join("state");
+    backlog(&spool, 3)?;
+    let broker = Broker::start(|_, _| Answer::HangUp).await?;
+    let process = Process::start(
+        Command::new(PROGRAM)
+            .env_clear()
+            .env("NOTIFY_SOCKET", &path)
+            .args(["--interface=lo", "--url", &broker.url])
+            .arg(format!("--state-dir={}", spool.display()))
+            .stderr(Stdio::null()),
+    )?;
+    let online = Arrived::Status("online".to_owned());
+    let mut told = String::new();
+    let mut buffer = [0; 512];
+    until("two connections and what became of them", || {
+        while let Ok(length) = manager.recv(&mut buffer) {
+            told.push_str(&String::from_utf8_lossy(&buffer[..length]));
+            told.push('\n');
+        }
+        told.matches("STATUS=lost the connection").count() >= 2
+    })
+    .await?;
+    assert!(broker.arrived().iter().filter(|arrived| **arrived == online).count() >= 2);
+    assert!(!told.contains("STATUS=connected"), "{told}");
+    assert_eq!(process.stop("TERM")?, Some(0));
     Ok(())
 }
 
