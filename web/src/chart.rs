@@ -56,8 +56,8 @@ pub(crate) struct Plot<'a> {
     pub(crate) expected: Option<(Timestamp, Timestamp)>,
     /// Highest speeds inside the slots: when and how much, up and down.
     pub(crate) peaks: [Option<(Timestamp, f64)>; 2],
-    /// 95th percentile per direction, where a line shall mark it.
-    pub(crate) percentiles: [Option<f64>; 2],
+    /// 95th percentile of upload, where a line shall mark it.
+    pub(crate) percentile: Option<f64>,
 }
 
 /// A mark on the value axis, in px.
@@ -133,8 +133,8 @@ pub(crate) struct Chart {
     pub(crate) begin: Option<f64>,
     /// Highest points, up and down.
     pub(crate) peaks: [Option<Peak>; 2],
-    /// Lines of the 95th percentiles in px, up and down.
-    pub(crate) percentiles: [Option<f64>; 2],
+    /// Line of upload's 95th percentile, px.
+    pub(crate) percentile: Option<f64>,
     /// Left edge, Unix milliseconds.
     pub(crate) from_ms: i64,
     /// Right edge, Unix milliseconds.
@@ -179,7 +179,7 @@ impl Chart {
                 up_peak.map(|peak| frame.peak(peak, y(peak.1))),
                 down_peak.map(|peak| frame.peak(peak, y(-peak.1))),
             ],
-            percentiles: [plot.percentiles[0].map(y), plot.percentiles[1].map(|v| y(-v))],
+            percentile: plot.percentile.map(y),
             from_ms: plot.from.as_millisecond(),
             to_ms: plot.to.as_millisecond(),
             zero: (scale.place(0.0) * units).round(),
@@ -297,7 +297,7 @@ mod tests {
             tolerance: 1.0,
             expected: Some((at(0), at(1000))),
             peaks: [None, None],
-            percentiles: [None, None],
+            percentile: None,
         }
     }
 

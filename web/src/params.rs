@@ -10,7 +10,7 @@ use axum::{
     extract::{FromRequestParts, Query},
     http::{Uri, request::Parts},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use komandorr_collector::read::{Range, Scope, Step};
 use komandorr_wire::ServiceId;
 
@@ -19,7 +19,9 @@ pub(crate) use described::{GraceParams, PageParams, RangeParams, ScopeParams, St
 use crate::error::Failure;
 
 /// Longest range that one question may span: everything that is ever kept.
-const MOST_HOURS: f64 = 24.0 * 366.0 * 11.0;
+pub(crate) const LONGEST_RANGE: SignedDuration = SignedDuration::from_hours(24 * 366 * 11);
+#[allow(clippy::cast_precision_loss, reason = "hours of eleven years")]
+const MOST_HOURS: f64 = LONGEST_RANGE.as_hours() as f64;
 /// Longest name of a group, in characters.
 const LONGEST_GROUP: usize = 500;
 
@@ -156,7 +158,7 @@ impl Params {
         };
         let range = Range::new(from, to);
         let range = range.ok().ok_or_else(|| Failure::invalid("from must be before to"))?;
-        if before(to, MOST_HOURS).is_some_and(|first| from < first) {
+        if to.duration_since(from) > LONGEST_RANGE {
             return Err(Failure::invalid("from must be at most eleven years before to"));
         }
         Ok(range)
@@ -190,7 +192,7 @@ pub(crate) fn services(text: &str) -> Result<Scope, komandorr_wire::InvalidServi
 fn before(to: Timestamp, hours: f64) -> Option<Timestamp> {
     #[allow(clippy::cast_possible_truncation, reason = "hours are bounded")]
     let millis = (hours * 3_600_000.0).round() as i64;
-    to.checked_sub(jiff::SignedDuration::from_millis(millis)).ok()
+    to.checked_sub(SignedDuration::from_millis(millis)).ok()
 }
 
 /// Reads a query as the addresses of the API do, and tells what is said of it:

@@ -94,8 +94,10 @@ pub(crate) async fn history(
     site.check(&scope)?;
     let now = Timestamp::now();
     let range = params.range(now)?;
-    let step = step::fitting(params.step()?, range, site.count(&scope))?;
-    let series = site.app.reader.history(&scope, range, step).await?;
+    let reader = &site.app.reader;
+    let kept = reader.finest_step(range);
+    let step = step::fitting(params.step()?, range, site.count(&scope), kept)?;
+    let series = reader.history(&scope, range, step).await?;
     let step_seconds = step.length_ms().unwrap_or_default() / 1000;
     let history = History { from: range.from, to: range.to, step_seconds, series };
     if range.to > now || params.text("to").is_none() {

@@ -3,6 +3,10 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
+use super::seconds;
+
 /// Time covered by one measured value, in seconds of Unix time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Slot {
@@ -14,6 +18,13 @@ pub(crate) struct Slot {
     pub(crate) up: f64,
     /// Bytes per second received.
     pub(crate) down: f64,
+}
+
+impl Slot {
+    /// Whether any of it lies between two moments.
+    pub(crate) fn is_within(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.end > seconds(from) && self.start < seconds(to)
+    }
 }
 
 /// A place in a chart: x in seconds, y in bytes per second.

@@ -10,6 +10,7 @@ use super::{Shell, Visit};
 use crate::{
     access::{Needs, Visitor},
     error::Failure,
+    text::sentence,
 };
 
 #[derive(Debug, Template)]
@@ -43,11 +44,6 @@ pub(crate) fn page(visit: &Visit<'_>, visitor: Option<&Visitor>, failure: &Failu
 }
 
 fn words(failure: &Failure) -> (&'static str, String) {
-    let sentence = |text: &str| {
-        let mut letters = text.chars();
-        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-        format!("{first}{}.", letters.as_str())
-    };
     let heading = match failure.status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, Uri},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ pub(crate) use edit::{ask_removal, remove, rotate, save};
 
 pub(crate) use volumes::file as volumes_file;
 
-use super::{Link, Page, Shell, Tab, Visit, add, card::CardView, part, render};
+use super::{Link, Shell, Tab, Visit, add, card::CardView, part, render};
 use crate::{
     error::Failure,
     hub::Frame,
@@ -35,7 +35,7 @@ use crate::{
 use edit::Form;
 use history::HistoryView;
 use interfaces::InterfaceRow;
-use span::{Span, SpanLink};
+use span::{OwnRange, Span, SpanLink};
 use volumes::VolumesView;
 
 #[derive(Debug, Template)]
@@ -45,8 +45,7 @@ struct ServicePage {
     service: Arc<Service>,
     card: String,
     spans: Vec<SpanLink>,
-    /// The fields of a range of one's own.
-    custom: Option<(String, String)>,
+    own: Option<OwnRange>,
     history: HistoryView,
     volumes: VolumesView,
     interfaces: Vec<InterfaceRow>,
@@ -78,7 +77,7 @@ pub(crate) async fn page(
     let service = site.service(&id)?;
     let form = Form { saved: params.text("saved").is_some(), ..Form::of(&service) };
     let visit = Visit { site: &site, uri: &uri, headers: &headers };
-    Ok(show(&visit, service, &params, form).await?.into_response())
+    show(&visit, service, &params, form).await
 }
 
 /// The page, with what was typed into its form.
@@ -88,10 +87,11 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
     let frame = site.hub.fresh();
     let path = format!("/services/{}", service.id);
     let begins = site.app.reader.begins(&service.id).await?;
-    let span = Span::of(params, &site.clock, begins, now)?;
+    let (span, wrong) = Span::or_last_day(params, &site.clock, begins, now)?;
     let unit = volumes::unit(params)?;
     let page = volumes::Page::of(params, unit, begins, now)?;
-    let history = history::view(site, &service, &span, begins, now);
+    let refused = wrong.is_some() || !form.wrong.is_empty();
+    let history = history::view(site, &service, &span, unit, begins, now);
     let volumes = volumes::view(site, &service.id, &span, &page, now);
     let (history, volumes) = tokio::try_join!(history, volumes)?;
     let mut shell = Shell::new(visit, &service.name, Some(Tab::Dashboard));
@@ -101,18 +101,20 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
         .with("since", frame.number)
         .to_string();
     // What is wrong with the form, and what was typed, would be gone with the first one.
-    shell.refresh = if form.wrong.is_empty() { span.refresh_seconds() } else { 0 };
-    render(&ServicePage {
+    shell.refresh = if refused { 0 } else { span.refresh_seconds() };
+    let page = render(&ServicePage {
         shell,
         card: card(&frame, &service.id),
         spans: span.links(&path, unit),
-        custom: span.fields(&site.clock),
+        own: span.form(params, &site.clock, unit, wrong),
         history,
         volumes,
         interfaces: interfaces::rows(&site.app.live.interfaces(&service.id)),
         form,
         service,
-    })
+    })?;
+    let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    Ok((status, page).into_response())
 }
 
 fn card(frame: &Frame, id: &ServiceId) -> String {

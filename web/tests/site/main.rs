@@ -29,6 +29,7 @@ mod login;
 mod media;
 mod pages;
 mod raw;
+mod ranges;
 mod scenes;
 mod support;
 mod tabs;

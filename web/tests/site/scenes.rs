@@ -68,7 +68,7 @@ const ENTER: &str = "\u{e007}";
 const PASSWORD: &str = "correct horse battery";
 
 /// All of them.
-pub(crate) const SCENES: [Scene; 45] = [
+pub(crate) const SCENES: [Scene; 46] = [
     scene("dashboard", Busy, "/", Look),
     scene("dashboard-by-month", Busy, "/?sort=month", Look),
     scene("dashboard-group", Busy, "/?group=Core", Look),
@@ -85,6 +85,7 @@ pub(crate) const SCENES: [Scene; 45] = [
     scene("service-no-capacity", Busy, "/services/gateway-zrh?range=hour", Look),
     scene("service-silent", Busy, "/services/backup-hel-01", Look),
     scene("service-new", Busy, "/services/lab-router", Look),
+    scene("service-wrong-range", Busy, "/services/edge-fra-01?from=2026-11-21&to=2026-11-20", Look),
     scene("service-no-data", Busy, "/services/edge-fra-01?from=2020-01-01&to=2020-01-03", Look),
     scene(
         "service-wrong",

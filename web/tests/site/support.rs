@@ -110,6 +110,15 @@ impl Stage {
         Self::over(tempfile::tempdir()?, address, Config::default(), change).await
     }
 
+    /// The same with a store that keeps something else.
+    #[allow(dead_code, reason = "shared with examples")]
+    pub(crate) async fn storing(
+        keep: impl FnOnce(&mut komandorr_collector::Config),
+    ) -> Result<Self> {
+        let address = "127.0.0.1:0".parse()?;
+        Self::whole(tempfile::tempdir()?, address, Config::default(), |_| (), keep).await
+    }
+
     /// The same over the database in a folder.
     pub(crate) async fn over(
         folder: tempfile::TempDir,
@@ -117,9 +126,20 @@ impl Stage {
         site: Config,
         change: impl FnOnce(&mut App),
     ) -> Result<Self> {
+        Self::whole(folder, address, site, change, |_| ()).await
+    }
+
+    async fn whole(
+        folder: tempfile::TempDir,
+        address: SocketAddr,
+        site: Config,
+        change: impl FnOnce(&mut App),
+        keep: impl FnOnce(&mut komandorr_collector::Config),
+    ) -> Result<Self> {
         let zone = TimeZone::get("Europe/Berlin")?;
         let path = folder.path().join("komandorr.duckdb");
-        let config = komandorr_collector::Config { path, ..Default::default() };
+        let mut config = komandorr_collector::Config { path, ..Default::default() };
+        keep(&mut config);
         let collector = Collector::open(config, zone.clone())?;
         let (deliveries, intake) = mpsc::channel(64);
         let mut app = App {

@@ -77,7 +77,7 @@ fn draw(site: &Site, frame: &Frame) -> Fleet {
         tolerance: TOLERANCE_SECONDS,
         expected: begin.map(|begin| (begin, to)),
         peaks: [None, None],
-        percentiles: [None, None],
+        percentile: None,
     });
     // After a restart memory begins here, and no service does.
     chart.begin = None;

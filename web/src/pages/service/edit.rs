@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use askama::Template;
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri},
+    http::{HeaderMap, Uri},
     response::{IntoResponse, Redirect, Response},
 };
 use komandorr_collector::registry::{Service, ServiceDetails};
@@ -130,8 +130,7 @@ pub(crate) async fn save(
         return Ok(Redirect::to(&format!("/services/{id}?saved=1#details")).into_response());
     }
     let visit = Visit { site: &site, uri: &uri, headers: &headers };
-    let page = show(&visit, service, &params, form).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    show(&visit, service, &params, form).await
 }
 
 /// `POST /services/{id}/token`

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use komandorr_collector::{
-    read::{Peak, Point, Range, Scope, Series, Step, Summary},
+    read::{Calendar, Peak, Point, Range, Scope, Series, Step, Summary},
     registry::Service,
 };
 
@@ -10,6 +10,7 @@ use super::{
     Mark,
     coverage::{self, Coverage},
     span::Span,
+    volumes,
 };
 use crate::{
     chart::{self, Chart, Hover, Plot, Slot, seconds},
@@ -40,8 +41,10 @@ pub(super) struct HistoryView {
     pub(super) hovers: Vec<Hover>,
     pub(super) coverage: Coverage,
     pub(super) figures: [Figures; 2],
-    /// Where zooming leads.
-    pub(super) path: String,
+    /// Which time the volumes are of.
+    pub(super) volume_of: String,
+    /// Where zooming leads, but for its range.
+    pub(super) zoom: String,
     /// Said in place of the chart where there is nothing to draw.
     pub(super) nothing: Option<Nothing>,
     /// The same points as a file.
@@ -57,7 +60,7 @@ pub(super) struct Nothing {
 
 impl HistoryView {
     pub(super) fn has_percentile(&self) -> bool {
-        self.chart.percentiles.iter().any(Option::is_some)
+        self.chart.percentile.is_some()
     }
 }
 
@@ -79,17 +82,20 @@ pub(super) async fn view(
     site: &Site,
     service: &Service,
     span: &Span,
+    unit: Calendar,
     begins: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<HistoryView, Failure> {
     let (series, step) = read(site, service, span).await?;
+    let span = &span.answered(&series.summary, now);
     let interval = site
         .app
         .live
         .one(&service.id, now)
         .and_then(|current| current.interval_seconds)
         .unwrap_or(USUAL_INTERVAL);
-    let slots = slots(&series.points, step, interval, now);
+    let mut slots = slots(&series.points, step, interval, now);
+    slots.retain(|slot| slot.is_within(span.range.from, span.range.to));
     let tolerance = tolerance(step, interval);
     let summary = &series.summary;
     let begin = begins.unwrap_or(service.created_at);
@@ -102,7 +108,7 @@ pub(super) async fn view(
         tolerance,
         expected: Some((begin, span.range.to.min(last_expected(now, interval)))),
         peaks: [peak(summary.up_peak), peak(summary.down_peak)],
-        percentiles: [summary.up_p95_bytes_per_second.map(float), None],
+        percentile: summary.up_p95_bytes_per_second.map(float),
     });
     let heading = span.heading(&site.clock, now);
     let coverage = coverage::of(site, &chart, summary, begins, now);
@@ -114,6 +120,7 @@ pub(super) async fn view(
             site.clock.moment(at, now)
         }),
         fineness: fineness(step),
+        volume_of: span.volume_of(&site.clock, now),
         figures: [true, false].map(|up| figures(site, summary, up, now)),
         dates: format!(
             "{} to {}",
@@ -121,7 +128,9 @@ pub(super) async fn view(
             site.clock.dated(span.range.to)
         ),
         csv: csv(service, span, step),
-        path: format!("/services/{}", service.id),
+        zoom: Link::to(format!("/services/{}", service.id))
+            .with("per", volumes::word(unit))
+            .to_string(),
         heading,
         chart,
         coverage,
@@ -132,13 +141,15 @@ pub(super) async fn view(
 /// The finest history that there is of a range: samples are kept for a while.
 async fn read(site: &Site, service: &Service, span: &Span) -> Result<(Series, Step), Failure> {
     let scope = Scope::One(service.id.clone());
-    let mut step = span.step();
+    let reader = &site.app.reader;
+    let finest = reader.finest_step(span.range);
+    let mut step = span.step(finest);
     loop {
-        let series = site.app.reader.history(&scope, span.range, step).await?;
+        let series = reader.history(&scope, span.range, step).await?;
         let series = series.into_iter().next();
         let series = series.ok_or_else(|| Failure::unknown_service(service.id.as_str()))?;
         if step == Step::Raw && !reaches(&series.points, &series.summary, span.range) {
-            step = Step::FiveMinutes;
+            step = finest;
             continue;
         }
         return Ok((series, step));

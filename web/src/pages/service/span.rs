@@ -2,9 +2,15 @@
 //! one's own.
 
 use jiff::{SignedDuration, Timestamp};
-use komandorr_collector::read::{Calendar, Range, Step};
+use komandorr_collector::read::{Calendar, Range, Step, Summary};
 
-use crate::{error::Failure, pages::Link, params::Params, when::Clock};
+use crate::{
+    error::Failure,
+    pages::Link,
+    params::{LONGEST_RANGE, Params},
+    text::sentence,
+    when::Clock,
+};
 
 /// Longest range that is drawn from single samples.
 const RAW_UP_TO: SignedDuration = SignedDuration::from_mins(70);
@@ -25,6 +31,17 @@ enum Name {
 pub(super) struct Span {
     name: Name,
     pub(super) range: Range,
+}
+
+/// The form for a range of one's own.
+#[derive(Debug)]
+pub(super) struct OwnRange {
+    pub(super) from: String,
+    pub(super) to: String,
+    /// What the volumes are per, which the form must not forget.
+    pub(super) per: &'static str,
+    /// What is wrong with what was typed.
+    pub(super) wrong: Option<String>,
 }
 
 /// A link to another range.
@@ -70,9 +87,8 @@ impl Span {
         now: Timestamp,
     ) -> Result<Self, Failure> {
         let young = |begins| now.duration_since(begins) < SignedDuration::from_hours(1);
-        let own = params.text("from").is_some() || params.text("to").is_some();
         let name = match params.text("range") {
-            _ if own => Name::Custom,
+            _ if is_own(params) => Name::Custom,
             None if begins.is_some_and(young) => Name::Hour,
             None => Name::Day,
             Some(word) => {
@@ -96,20 +112,55 @@ impl Span {
         let from = moment("from")?.unwrap_or_else(|| before(to));
         let range =
             Range::new(from, to).ok().ok_or_else(|| Failure::invalid("from must be before to"))?;
-        let longest = SignedDuration::from_hours(24 * 366 * 11);
-        if range.to.duration_since(range.from) > longest {
+        if range.to.duration_since(range.from) > LONGEST_RANGE {
             return Err(Failure::invalid("a range can be at most eleven years long"));
         }
         Ok(Self { name, range })
+    }
+
+    /// What is asked for; in place of a range of one's own that cannot be, the
+    /// last day, and why. Its form comes back with what was typed.
+    pub(super) fn or_last_day(
+        params: &Params,
+        clock: &Clock,
+        begins: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(Self, Option<String>), Failure> {
+        match Self::of(params, clock, begins, now) {
+            Ok(span) => Ok((span, None)),
+            Err(failure) if is_own(params) => {
+                let day = SignedDuration::from_hours(Name::Custom.hours());
+                let range = Range::new(now.checked_sub(day).unwrap_or(now), now)?;
+                Ok((Self { name: Name::Custom, range }, Some(sentence(&failure.message))))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     fn length(&self) -> SignedDuration {
         self.range.to.duration_since(self.range.from)
     }
 
-    /// Single samples for an hour, and else what fits the picture.
-    pub(super) fn step(&self) -> Step {
-        if self.length() <= RAW_UP_TO { Step::Raw } else { Step::for_range(self.range) }
+    /// Single samples for an hour, and else what fits the picture and is kept:
+    /// `finest` of the buckets.
+    pub(super) fn step(&self, finest: Step) -> Step {
+        let short = self.length() <= RAW_UP_TO;
+        if short { Step::Raw } else { Step::for_range(self.range).max(finest) }
+    }
+
+    /// The same with the range that an answer is of: whole buckets, whose end
+    /// may lie ahead. What the page shows is what its figures are of.
+    pub(super) fn answered(&self, of: &Summary, now: Timestamp) -> Self {
+        let ahead = now.max(self.range.to);
+        Self { name: self.name, range: Range { from: of.from, to: of.to.min(ahead) } }
+    }
+
+    /// Which time volumes are of, in words.
+    pub(super) fn volume_of(&self, clock: &Clock, now: Timestamp) -> String {
+        match self.name {
+            Name::Custom => "volume of this range".into(),
+            _ => format!("volume since {}", clock.moment(self.range.from, now)),
+        }
     }
 
     /// After so many seconds the chart is drawn anew; 0: it shows the past.
@@ -159,9 +210,26 @@ impl Span {
         }
     }
 
-    /// What the form for a range of one's own begins with, where it is shown.
-    pub(super) fn fields(&self, clock: &Clock) -> Option<(String, String)> {
-        let custom = self.name == Name::Custom;
-        custom.then(|| (clock.field(self.range.from), clock.field(self.range.to)))
+    /// The form for a range of one's own, where it is shown: with this range,
+    /// or with what was typed and why that is `wrong`.
+    pub(super) fn form(
+        &self,
+        params: &Params,
+        clock: &Clock,
+        unit: Calendar,
+        wrong: Option<String>,
+    ) -> Option<OwnRange> {
+        let typed = |field: &str| params.text(field).unwrap_or_default().to_owned();
+        let [from, to] = match &wrong {
+            Some(_) => [typed("from"), typed("to")],
+            None => [self.range.from, self.range.to].map(|at| clock.field(at)),
+        };
+        let form = OwnRange { from, to, per: super::volumes::word(unit), wrong };
+        (self.name == Name::Custom).then_some(form)
     }
+}
+
+/// Whether a range of one's own is asked for.
+fn is_own(params: &Params) -> bool {
+    params.text("from").is_some() || params.text("to").is_some()
 }
