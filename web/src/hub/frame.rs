@@ -16,8 +16,8 @@ pub(crate) struct Item {
     pub(crate) current: Current,
     /// Number of the frame in which it changed.
     pub(crate) changed: u64,
-    /// Its table row, once somebody asked for it.
-    pub(crate) row: OnceLock<String>,
+    /// What of its table row does not age, once somebody asked for it.
+    pub(crate) cells: OnceLock<String>,
 }
 
 /// One of the five cards.
@@ -74,7 +74,7 @@ pub(crate) struct CurrentAnswer<'a> {
 
 impl Item {
     pub(super) fn new(current: Current, changed: u64) -> Self {
-        Self { current, changed, row: OnceLock::new() }
+        Self { current, changed, cells: OnceLock::new() }
     }
 
     /// Whether lists show it at the same place under the same name.

@@ -4,7 +4,10 @@ use askama::Template;
 use jiff::Timestamp;
 use komandorr_collector::{Current, State};
 
-use crate::units::{Age, Capacity, Figure, Rate, RingPercent, Volume};
+use crate::{
+    units::{Age, Capacity, Figure, Rate, RingPercent, Volume},
+    when::Clock,
+};
 
 /// From here on a small ring asks for attention, percent.
 const HOT: f32 = 90.0;
@@ -75,8 +78,9 @@ impl Ring {
         matches!(self, Self::Speed(_))
     }
 
-    /// The ring in words, for those who do not see it.
-    fn label(&self, name: &str) -> String {
+    /// The ring in words, for those who do not see it. A label does not age: it
+    /// tells when the last sample came, and not how long ago.
+    fn label(&self, name: &str, clock: &Clock) -> String {
         match self {
             Self::Percent { number, up, capacity } => {
                 let busier = if *up { "upload" } else { "download" };
@@ -84,7 +88,9 @@ impl Ring {
             }
             Self::Speed(figure) => format!("{name}: {figure} in total, capacity unknown"),
             Self::New => format!("{name}: no sample yet"),
-            Self::Silent { age, .. } => format!("{name}: silent for {age}"),
+            Self::Silent { since, .. } => {
+                format!("{name}: silent, last sample on {}", clock.dated(*since))
+            }
         }
     }
 }
@@ -94,7 +100,13 @@ fn total(current: &Current) -> Rate {
 }
 
 impl<'a> CardView<'a> {
-    pub(crate) fn new(current: &'a Current, colour: u8, linked: bool, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        clock: &Clock,
+        current: &'a Current,
+        colour: u8,
+        linked: bool,
+        now: Timestamp,
+    ) -> Self {
         let ring = Ring::of(current, now);
         let silent = matches!(ring, Ring::Silent { .. } | Ring::New);
         let arc = match &ring {
@@ -109,7 +121,7 @@ impl<'a> CardView<'a> {
             state: current.state.as_str(),
             silent,
             linked,
-            label: ring.label(&current.name),
+            label: ring.label(&current.name, clock),
             arc,
             minis: minis(current),
             figures: figures(current, silent),
@@ -124,7 +136,7 @@ fn minis(current: &Current) -> Vec<Mini> {
             class,
             word,
             name,
-            number: RingPercent::new(f64::from(percent.round())),
+            number: RingPercent::new(percent.into()),
             hot: percent >= HOT,
         })
     };

@@ -5,7 +5,7 @@ mod row;
 mod summary;
 mod table;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, Uri},
 };
 use jiff::Timestamp;
+use komandorr_collector::State as Activity;
 use komandorr_wire::ServiceId;
 use serde_json::{Map, Value};
 
@@ -38,14 +39,14 @@ struct Dashboard<'a> {
     all: usize,
     /// Adds the first service from this machine, where that takes no token.
     command: Option<String>,
-    cards: Vec<&'a str>,
+    cards: Vec<Cow<'a, str>>,
     fleet: &'a str,
     search: &'a str,
     hidden: Vec<(&'static str, String)>,
     tabs: Vec<TabLink>,
     columns: Vec<Column>,
     caption: String,
-    rows: Vec<&'a str>,
+    rows: Vec<String>,
     nothing: String,
     pager: Pager,
 }
@@ -72,7 +73,7 @@ pub(crate) async fn page(
         command: doors
             .is_open_to(peer)
             .then(|| format!("komandorr-agent --url {}", doors.url(peer, &headers))),
-        cards: frame.cards.iter().map(|card| card_html(card, frame.at)).collect(),
+        cards: frame.cards.iter().map(|card| card_html(&site, card, frame.at)).collect(),
         fleet: fleet::html(&site, &frame),
         search: selection.search(),
         hidden: selection.hidden(),
@@ -85,8 +86,15 @@ pub(crate) async fn page(
     })
 }
 
-fn card_html(card: &Card, now: Timestamp) -> &str {
-    card.html.get_or_init(|| part(&CardView::new(&card.item.current, card.colour, true, now)))
+/// A card, drawn once for each of its changes; one that tells an age grows old
+/// without any.
+fn card_html<'a>(site: &Site, card: &'a Card, now: Timestamp) -> Cow<'a, str> {
+    let current = &card.item.current;
+    let draw = || part(&CardView::new(&site.clock, current, card.colour, true, now));
+    match current.state {
+        Activity::Silent => draw().into(),
+        Activity::Live | Activity::Idle | Activity::New => card.html.get_or_init(draw).into(),
+    }
 }
 
 /// The parts of a dashboard that changed since a frame.
@@ -100,15 +108,14 @@ pub(crate) fn changes(
     let mut add = |id: String, html: &str| drop(parts.insert(id, html.into()));
     let items = rows.iter().filter_map(|id| frame.item(id)).filter(|item| item.changed > known);
     for item in items {
-        add(format!("row-{}", item.current.service), row::html(site, item, frame.at));
+        add(format!("row-{}", item.current.service), &row::html(site, item, frame.at));
     }
-    let cards: Vec<(&Arc<Card>, &str)> =
-        frame.cards.iter().map(|card| (card, card_html(card, frame.at))).collect();
+    let html = |card: &Arc<Card>| card_html(site, card, frame.at).into_owned();
     if frame.card_order > known {
-        add("cards".into(), &cards.iter().map(|(_, html)| *html).collect::<String>());
+        add("cards".into(), &frame.cards.iter().map(html).collect::<String>());
     } else {
-        for (card, html) in cards.iter().filter(|(card, _)| card.changed > known) {
-            add(format!("card-{}", card.item.current.service), html);
+        for card in frame.cards.iter().filter(|card| card.changed > known) {
+            add(format!("card-{}", card.item.current.service), &html(card));
         }
     }
     if frame.data > known {

@@ -80,8 +80,13 @@ pub(crate) async fn page(
     show(&visit, service, &params, form).await
 }
 
-/// The page, with what was typed into its form.
-async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: Form) -> Page {
+/// The page, with what was typed into its forms and what is wrong with that.
+async fn show(
+    visit: &Visit<'_>,
+    service: Arc<Service>,
+    params: &Params,
+    form: Form,
+) -> Result<Response, Failure> {
     let site = visit.site;
     let now = Timestamp::now();
     let frame = site.hub.fresh();
@@ -104,7 +109,7 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
     shell.refresh = if refused { 0 } else { span.refresh_seconds() };
     let page = render(&ServicePage {
         shell,
-        card: card(&frame, &service.id),
+        card: card(site, &frame, &service.id),
         spans: span.links(&path, unit),
         own: span.form(params, &site.clock, unit, wrong),
         history,
@@ -117,10 +122,11 @@ async fn show(visit: &Visit<'_>, service: Arc<Service>, params: &Params, form: F
     Ok((status, page).into_response())
 }
 
-fn card(frame: &Frame, id: &ServiceId) -> String {
+fn card(site: &Site, frame: &Frame, id: &ServiceId) -> String {
     let colour = frame.colour(id).unwrap_or(1);
-    let view =
-        |item: &Arc<crate::hub::Item>| part(&CardView::new(&item.current, colour, false, frame.at));
+    let view = |item: &Arc<crate::hub::Item>| {
+        part(&CardView::new(&site.clock, &item.current, colour, false, frame.at))
+    };
     frame.item(id).map(view).unwrap_or_default()
 }
 
@@ -133,7 +139,7 @@ pub(crate) fn changes(
 ) -> Map<String, Value> {
     let mut parts = Map::new();
     if frame.item(id).is_some_and(|item| item.changed > known) {
-        parts.insert(format!("card-{id}"), card(frame, id).into());
+        parts.insert(format!("card-{id}"), card(site, frame, id).into());
         // The page that added the service waits for this.
         if frame.item(id).is_some_and(|item| item.current.sampled_at.is_some()) {
             parts.insert(format!("wait-{id}"), add::arrival(id, true).into());

@@ -25,10 +25,12 @@ async fn the_dashboard_moves_when_a_sample_is_published() -> Result<()> {
     let stage = Stage::open().await?;
     let mut first = sample(2_500_000, 500_000, 5);
     first.capacity = Some(12_500_000);
+    first.cpu_percent = Some(4.6);
     stage.publish("web-1", &[first.clone()]).await?;
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
     assert_eq!(browser.text("#card-web-1 .mid b").await?, "20%");
+    assert_eq!(browser.text("#card-web-1 .mini b").await?, "4.6");
     browser.until_live().await?;
     // Marked, to see that the card is changed and not replaced.
     browser.run("document.querySelector('#card-web-1 .arc').mark = 1").await?;

@@ -11,6 +11,7 @@
 
 mod access;
 mod accessibility;
+mod ages;
 mod analytics;
 mod answers;
 mod api;

@@ -21,10 +21,20 @@ const TOLERANCE: f64 = 1.5;
 #[template(path = "row.html")]
 struct Row<'a> {
     id: &'a str,
+    silent: bool,
+    /// All but the last one.
+    cells: &'a str,
+    seen: Option<(Timestamp, Age)>,
+}
+
+/// What of a row changes with its service alone.
+#[derive(Debug, Template)]
+#[template(path = "cells.html")]
+struct Cells<'a> {
+    id: &'a str,
     name: &'a str,
     group: &'a str,
     state: &'static str,
-    silent: bool,
     up: Tagged,
     down: Tagged,
     total: Tagged,
@@ -35,19 +45,25 @@ struct Row<'a> {
     no_utilisation: &'static str,
     today: Tagged,
     month: Tagged,
-    seen: Option<(Timestamp, Age)>,
 }
 
-/// A service's row; drawn once for each of its changes.
-pub(super) fn html<'a>(site: &Site, item: &'a Item, now: Timestamp) -> &'a str {
-    item.row.get_or_init(|| {
-        let current = &item.current;
-        part(&Row::new(current, spark(&site.app.live.recent(&current.service)), now))
+/// A service's row. Its cells are drawn once for each of its changes; the age
+/// of its last sample grows without one.
+pub(super) fn html(site: &Site, item: &Item, now: Timestamp) -> String {
+    let current = &item.current;
+    let cells = item
+        .cells
+        .get_or_init(|| part(&Cells::new(current, spark(&site.app.live.recent(&current.service)))));
+    part(&Row {
+        id: current.service.as_str(),
+        silent: current.state == State::Silent,
+        cells,
+        seen: current.sampled_at.map(|at| (at, Age::between(at, now))),
     })
 }
 
-impl<'a> Row<'a> {
-    fn new(current: &'a Current, spark: Spark, now: Timestamp) -> Self {
+impl<'a> Cells<'a> {
+    fn new(current: &'a Current, spark: Spark) -> Self {
         let silent = current.state == State::Silent;
         let new = current.state == State::New;
         let speed = |speed: Option<u64>| Rate::known(speed.filter(|_| !silent)).tagged();
@@ -60,7 +76,6 @@ impl<'a> Row<'a> {
             name: &current.name,
             group: current.group.as_deref().unwrap_or_default(),
             state: current.state.as_str(),
-            silent,
             up: speed(current.up_bytes_per_second),
             down: speed(current.down_bytes_per_second),
             total: speed(total),
@@ -73,7 +88,6 @@ impl<'a> Row<'a> {
             },
             today: volume(current.today.total()),
             month: volume(current.month.total()),
-            seen: current.sampled_at.map(|at| (at, Age::between(at, now))),
         }
     }
 }
