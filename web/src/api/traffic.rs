@@ -2,18 +2,12 @@
 
 mod step;
 
-use std::convert::Infallible;
-
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, Sse},
-    },
+    http::{HeaderMap, HeaderName, header},
+    response::{IntoResponse, Response, sse::Sse},
 };
-use futures_util::Stream;
 use jiff::Timestamp;
 use komandorr_collector::read::Series;
 use komandorr_wire::ServiceId;
@@ -31,6 +25,10 @@ use crate::{
 
 /// Most rows that a dashboard's stream follows: two pages of the table.
 const MOST_ROWS: usize = 100;
+
+/// Tells reverse proxies such as nginx to pass on an event when it comes, and
+/// not when their buffer is full.
+const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
 /// What went on.
 #[derive(Debug, Serialize, ToSchema)]
@@ -134,13 +132,13 @@ pub(crate) async fn stream(
     (visitor, pass): (Visitor, Pass),
     headers: HeaderMap,
     params: Params,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+) -> Result<impl IntoResponse, Failure> {
     let view = view(&site, &visitor, &params)?;
     // A browser that reconnects says what it saw last.
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let since: Option<u64> = params.parse("since", "a frame's number")?;
     let known = resumed.or(since).unwrap_or_default();
-    Ok(Sse::new(hub::stream(site, pass, view, known)))
+    Ok(([UNBUFFERED], Sse::new(hub::stream(site, pass, view, known))))
 }
 
 fn view(site: &Site, visitor: &Visitor, params: &Params) -> Result<View, Failure> {

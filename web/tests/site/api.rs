@@ -89,6 +89,7 @@ async fn the_stream_begins_at_once_and_speaks_when_something_changes() -> Result
     stage.publish("web-1", &[sample(1_000_000, 0, 5)]).await?;
     let answer = reqwest::get(stage.url("/api/traffic/stream")).await?;
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    assert_eq!(answer.headers()["x-accel-buffering"], "no");
     let mut body = answer.bytes_stream();
     let first = event(&mut body).await?;
     assert_eq!(first["services"][0]["up_bytes_per_second"], 1_000_000);
