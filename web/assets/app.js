@@ -1,28 +1,20 @@
 // Keeps a page live: morphs the parts that the server draws anew, tells the
-// age of what is shown, and adds crosshair, zoom and copy buttons. Every page
-// reads and works without it.
+// age of what is shown, and adds copy buttons. Every page reads and works
+// without it.
 
 const main = document.getElementById("main");
 const indicator = document.getElementById("stream");
 const lost = document.getElementById("lost");
+const past = document.getElementById("past");
 const say = document.getElementById("say");
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 const LOST_AFTER = 25_000; // the server speaks at least every 10 s
 const SPEAK_EVERY = 30_000;
 const RELOAD_AT_MOST_EVERY = 3_000;
+const GIVE_UP_AFTER = 60_000;
 
-/* ---------- units: the same words as the server's, which tests compare ---------- */
-
-const SPEEDS = [["KB/s", 1e3], ["MB/s", 1e6], ["GB/s", 1e9]];
-
-export function rate(value) {
-  if (!Number.isFinite(value)) return "–";
-  value = Math.max(value, 0);
-  const [unit, size] = SPEEDS.find(([, size]) => Math.round(value / size * 100) < 100_000) ?? SPEEDS[2];
-  const scaled = value / size;
-  return `${scaled >= 9999.995 ? scaled.toFixed(0) : scaled.toFixed(2)} ${unit}`;
-}
+/* ---------- ages: the same words as the server's ---------- */
 
 export function age(seconds) {
   seconds = Math.max(0, Math.floor(seconds));
@@ -48,8 +40,8 @@ function morph(old, fresh) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    // What a visitor opened stays open.
-    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    // What a visitor opened stays open, and a crosshair keeps its place.
+    if (!fresh.hasAttribute(name) && name !== "open" && name !== "data-x") old.removeAttribute(name);
   }
   // What a visitor is typing in stays as it is.
   if (old === document.activeElement && "value" in old) return;
@@ -57,17 +49,18 @@ function morph(old, fresh) {
 }
 
 // Elements with an id are matched by it, so that a card that moves keeps its
-// arc and its focus; the others by their place.
+// arc; the others by their place, past those that the script has added.
 function children(old, fresh) {
   const known = new Map([...old.children].filter((c) => c.id).map((c) => [c.id, c]));
   let next = old.firstChild;
   for (const child of [...fresh.childNodes]) {
+    while (next && !next.id && stays(next)) next = next.nextSibling;
     const same = child.id && known.get(child.id);
     if (same) {
       if (same !== next) old.insertBefore(same, next);
       else next = next.nextSibling;
       morph(same, child);
-    } else if (next && !next.id && !child.id && !next.dataset?.keep && next.nodeName === child.nodeName) {
+    } else if (next && !next.id && !child.id && next.nodeName === child.nodeName) {
       const target = next;
       next = next.nextSibling;
       morph(target, child);
@@ -78,8 +71,12 @@ function children(old, fresh) {
   while (next) {
     const leaving = next;
     next = next.nextSibling;
-    if (!(leaving.dataset && "keep" in leaving.dataset)) leaving.remove();
+    if (!stays(leaving)) leaving.remove();
   }
+}
+
+function stays(node) {
+  return node.dataset !== undefined && "keep" in node.dataset;
 }
 
 function patch(id, html) {
@@ -99,6 +96,11 @@ let heard = Date.now();
 let seen = Date.now(); // since when somebody has been looking
 let followed = document.body.dataset.stream;
 let stamp = indicator.querySelector("time").textContent;
+let ahead = 0; // by how much the server's clock is, which ages are told by
+
+function setClock(now) {
+  if (now) ahead = Number(now) - Date.now();
+}
 
 function connect() {
   source?.close();
@@ -110,11 +112,12 @@ function connect() {
   const stream = new EventSource(followed);
   source = stream;
   stream.addEventListener("page", (event) => {
-    const { at, parts = {}, reload } = JSON.parse(event.data);
+    const { at, now, parts = {}, reload } = JSON.parse(event.data);
     stamp = at;
+    setClock(now);
     alive();
     for (const [id, html] of Object.entries(parts)) patch(id, html);
-    tick();
+    morphed();
     if (reload) refresh();
   });
   stream.addEventListener("alive", alive);
@@ -144,8 +147,8 @@ function end() {
   indicator.querySelector(".dot").className = "dot silent";
   text(indicator.querySelector(".word"), "As of");
   text(indicator.querySelector("time"), stamp);
-  text(lost, `Logged out: load this page again to log in. The figures below are of ${stamp}.`);
-  lost.hidden = false;
+  lost.hidden = true; // whatever it said, this is news
+  tell(lost, `Logged out: load this page again to log in. The figures below are of ${stamp}.`);
 }
 
 document.addEventListener("visibilitychange", () => {
@@ -169,10 +172,23 @@ function show() {
   text(indicator.querySelector(".word"), live ? "Live" : "Reconnecting");
   text(indicator.querySelector("time"), live ? stamp : `${ago} ago`);
   // What a tab missed while nobody looked is on its way, and not lost.
-  lost.hidden = live || Date.now() - Math.max(heard, seen) < 4000;
-  if (!lost.hidden) {
-    text(lost, `Stream lost: reconnecting, last update ${ago} ago. The figures below are of ${stamp}.`);
+  if (live || Date.now() - Math.max(heard, seen) < 4000) {
+    lost.hidden = true;
+  } else {
+    const figures = `The figures below are of ${stamp}.`;
+    tell(lost, `Stream lost: reconnecting, last update ${ago} ago. ${figures}`, `Stream lost. ${figures}`);
   }
+}
+
+// Shows an alert. It is spoken once, when it appears: one that counts seconds
+// would never let a screen reader speak of anything else.
+function tell(alert, words, aloud = words) {
+  if (alert.hidden) {
+    spoken = Date.now();
+    text(say, aloud);
+  }
+  text(alert, words);
+  alert.hidden = false;
 }
 
 function text(element, words) {
@@ -182,7 +198,10 @@ function text(element, words) {
 /* ---------- the whole page anew: when rows came or went, or a chart is to move on ---------- */
 
 let refreshed = Date.now();
+let loaded = stamp; // of which time the page is that was loaded last
 let waiting;
+let loading = false;
+let wanted = false; // once more, when what is loading is there
 
 function refresh() {
   clearTimeout(waiting);
@@ -191,22 +210,53 @@ function refresh() {
     waiting = setTimeout(refresh, pause);
     return;
   }
+  // Two at a time could end with the older one.
+  wanted = loading;
+  if (loading) return;
+  loading = true;
   refreshed = Date.now();
-  fetch(location.href, { headers: { accept: "text/html" } })
-    .then((answer) => {
-      if (answer.redirected) location.reload(); // logged out elsewhere
-      return answer.ok && !answer.redirected ? answer.text() : Promise.reject(answer.status);
-    })
-    .then((html) => {
-      const page = new DOMParser().parseFromString(html, "text/html");
-      morph(main, page.getElementById("main"));
-      if (page.body.dataset.stream !== followed || over) {
-        followed = page.body.dataset.stream;
-        connect();
-      }
-      dress();
-    })
-    .catch(() => {}); // the stream's own state says what is wrong
+  load()
+    .catch(() => {}) // nothing answers: the stream's own state says so
+    .finally(() => {
+      loading = false;
+      if (wanted) refresh();
+    });
+}
+
+async function load() {
+  const signal = AbortSignal.timeout(GIVE_UP_AFTER);
+  const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal });
+  if (answer.redirected) return location.reload(); // logged out elsewhere
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (!answer.ok) return outdated(answer.status, page);
+  // Another version of the program has another look and another script.
+  if (files(page) !== files(document) && !typing()) return location.reload();
+  past.hidden = true;
+  loaded = page.querySelector("#stream time").textContent;
+  setClock(page.body.dataset.now);
+  morph(main, page.getElementById("main"));
+  if (page.body.dataset.stream !== followed || over) {
+    followed = page.body.dataset.stream;
+    connect();
+  }
+  dress();
+  morphed();
+}
+
+// The stream may well live on while charts and tables stand still.
+function outdated(status, page) {
+  const heading = page.getElementById("h-e");
+  const why = heading ? `${heading.textContent}. ${heading.nextElementSibling.textContent}` : `The server answered ${status}.`;
+  tell(past, `${why} Charts and tables below are of ${loaded}.`);
+}
+
+function files(page) {
+  const files = page.querySelectorAll("script[src], link[rel=stylesheet]");
+  return [...files].map((file) => file.getAttribute("src") ?? file.getAttribute("href")).join();
+}
+
+function typing() {
+  return [...main.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
 }
 
 // Not while somebody points at, or stands in, what would move.
@@ -227,8 +277,15 @@ let spoken = Date.now();
 
 function tick() {
   for (const time of document.querySelectorAll("time[data-age]")) {
-    text(time, age((Date.now() - Date.parse(time.dateTime)) / 1000));
+    text(time, age((Date.now() + ahead - Date.parse(time.dateTime)) / 1000));
   }
+}
+
+// The server's words are as old as its drawing, and a crosshair stands on what
+// it drew before.
+function morphed() {
+  tick();
+  main.dispatchEvent(new Event("morphed"));
 }
 
 setInterval(() => {
@@ -241,128 +298,6 @@ setInterval(() => {
   }
   moveOn();
 }, 1000);
-
-/* ---------- charts: crosshair by pointer and by arrow keys, zoom by dragging ---------- */
-
-const SVG = "http://www.w3.org/2000/svg";
-const times = new Intl.DateTimeFormat("en-GB", {
-  weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
-  timeZone: document.documentElement.dataset.zone || undefined,
-});
-
-function points(frame, direction) {
-  const d = frame.querySelector(`.line.${direction}`)?.getAttribute("d") ?? "";
-  const { from, to, zero, unit } = numbers(frame);
-  return d.split(/[M ]/).filter(Boolean).map((pair) => {
-    const [x, y] = pair.split(",").map(Number);
-    return { x: x / 20, y, at: from + (x / 2000) * (to - from), value: Math.abs(zero - y) * unit };
-  });
-}
-
-function numbers(frame) {
-  const { from, to, zero, unit, plot } = frame.dataset;
-  return { from: +from, to: +to, zero: +zero, unit: +unit, plot: +plot };
-}
-
-function nearest(list, x) {
-  return list.reduce((best, point) => (Math.abs(point.x - x) < Math.abs(best.x - x) ? point : best), list[0]);
-}
-
-function draw(name, attributes, parent, words) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (words !== undefined) element.textContent = words;
-  parent.append(element);
-  return element;
-}
-
-// `x` in percent of the plot's width.
-function crosshair(frame, x) {
-  const plot = frame.querySelector(".plot");
-  const up = points(frame, "up"), down = points(frame, "down");
-  if (!up.length) return;
-  const a = nearest(up, x), b = nearest(down, a.x);
-  const { plot: height } = numbers(frame);
-  frame.querySelector(".cross")?.remove();
-  const left = a.x > 60;
-  const edge = left ? -204 : 12, near = edge + 12, far = edge + 180;
-  const cross = draw("svg", { class: "cross on", x: `${a.x}%`, width: 1, height: 1, overflow: "visible", "data-keep": "" }, plot);
-  draw("line", { x1: 0, x2: 0, y1: 10, y2: 10 + height }, cross);
-  draw("circle", { class: "up", r: 4, cy: 10 + (a.y / 1_000_000) * height }, cross);
-  draw("circle", { class: "down", r: 4, cy: 10 + (b.y / 1_000_000) * height }, cross);
-  draw("rect", { x: edge, y: 36, width: 192, height: 86, rx: 6 }, cross);
-  draw("text", { x: near, y: 56 }, cross, times.format(a.at));
-  const rows = [["up", "↑", "Upload", a.value], ["down", "↓", "Download", b.value], ["total", "Σ", "Total", a.value + b.value]];
-  rows.forEach(([tone, arrow, word, value], i) => {
-    const y = 76 + i * 18;
-    draw("text", { class: tone, x: near, y }, cross, arrow);
-    draw("text", { x: near + 16, y }, cross, word);
-    draw("text", { class: "val", x: far, y, "text-anchor": "end" }, cross, rate(value));
-  });
-  frame.dataset.x = a.x;
-}
-
-function place(frame, event) {
-  const box = frame.querySelector(".plot").getBoundingClientRect();
-  return Math.min(100, Math.max(0, ((event.clientX - box.left) / box.width) * 100));
-}
-
-function leave(frame) {
-  frame.querySelector(".cross")?.remove();
-}
-
-let drag;
-
-main.addEventListener("pointermove", (event) => {
-  const frame = event.target.closest?.(".frame[data-from]");
-  if (!frame) return;
-  const x = place(frame, event);
-  crosshair(frame, x);
-  if (drag?.frame === frame) {
-    drag.end = x;
-    drag.area ??= draw("rect", { class: "zoom", y: 10, height: numbers(frame).plot, "data-keep": "" }, frame.querySelector(".plot"));
-    drag.area.setAttribute("x", `${Math.min(drag.start, x)}%`);
-    drag.area.setAttribute("width", `${Math.abs(drag.start - x)}%`);
-  }
-});
-main.addEventListener("pointerout", (event) => {
-  const frame = event.target.closest?.(".frame[data-from]");
-  if (frame && !frame.contains(event.relatedTarget)) leave(frame);
-});
-main.addEventListener("pointerdown", (event) => {
-  const frame = event.target.closest?.(".frame[data-zoom]");
-  if (!frame?.dataset.zoom || event.button !== 0 || event.pointerType === "touch") return;
-  drag = { frame, start: place(frame, event) };
-  drag.end = drag.start;
-});
-addEventListener("pointerup", () => {
-  if (!drag) return;
-  const { frame, start, end, area } = drag;
-  drag = undefined;
-  area?.remove();
-  if (Math.abs(end - start) < 1) return;
-  const { from, to } = numbers(frame);
-  const at = (x) => new Date(from + (x / 100) * (to - from)).toISOString().replace(/\.\d+Z/, "Z");
-  const url = new URL(frame.dataset.zoom, location.href);
-  url.searchParams.set("from", at(Math.min(start, end)));
-  url.searchParams.set("to", at(Math.max(start, end)));
-  location.assign(url);
-});
-main.addEventListener("focusin", (event) => {
-  if (event.target.matches(".frame[data-from]")) crosshair(event.target, Number(event.target.dataset.x ?? 100));
-});
-main.addEventListener("focusout", (event) => {
-  if (event.target.matches(".frame[data-from]")) leave(event.target);
-});
-main.addEventListener("keydown", (event) => {
-  const frame = event.target;
-  if (!frame.matches?.(".frame[data-from]")) return;
-  const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -100, End: 100 };
-  if (event.key === "Escape") leave(frame);
-  if (!(event.key in steps)) return;
-  event.preventDefault();
-  crosshair(frame, Math.min(100, Math.max(0, Number(frame.dataset.x ?? 100) + steps[event.key])));
-});
 
 /* ---------- copy buttons: shown only where they work ---------- */
 
@@ -381,6 +316,13 @@ main.addEventListener("click", (event) => {
   });
 });
 
-document.documentElement.classList.add("scripted");
+// What is said once is not said again when the page is loaded anew.
+const here = new URL(location.href);
+if (here.searchParams.has("saved")) {
+  here.searchParams.delete("saved");
+  history.replaceState(history.state, "", here);
+}
+
+setClock(document.body.dataset.now);
 dress();
 connect();

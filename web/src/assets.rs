@@ -1,16 +1,15 @@
 //! Stylesheet, script and icon: in the program, under names that change with
 //! their content, so that a browser asks for each version once.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
 use axum::{
     extract::Path,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
 
-use crate::{error::Failure, headers::Cache};
+use crate::{error::Failure, hash::hash, headers::Cache};
 
 /// Bytes of the hash in a name: enough to tell versions apart.
 const HASH_BYTES: usize = 6;
@@ -31,6 +30,8 @@ pub(crate) struct Assets {
     /// What the API's description needs beside it.
     pub(crate) docs: Asset,
     pub(crate) script: Asset,
+    /// What charts have beside it.
+    pub(crate) chart: Asset,
     pub(crate) icon: Asset,
 }
 
@@ -48,17 +49,18 @@ pub(crate) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
         "text/javascript; charset=utf-8",
         include_bytes!("../assets/app.js"),
     ),
+    chart: Asset::new(
+        "chart",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../assets/chart.js"),
+    ),
     icon: Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
 });
 
 impl Asset {
     fn new(stem: &str, extension: &str, kind: &'static str, content: &'static [u8]) -> Self {
-        let digest = Sha256::digest(content);
-        let hash = digest.iter().take(HASH_BYTES).fold(String::new(), |mut hash, byte| {
-            // Writing to a String cannot fail.
-            write!(hash, "{byte:02x}").unwrap_or_default();
-            hash
-        });
+        let hash = hash(content, HASH_BYTES);
         Self { path: format!("/assets/{stem}-{hash}.{extension}"), kind, content }
     }
 
@@ -71,8 +73,8 @@ impl Asset {
 }
 
 impl Assets {
-    fn all(&self) -> [&Asset; 4] {
-        [&self.style, &self.docs, &self.script, &self.icon]
+    fn all(&self) -> [&Asset; 5] {
+        [&self.style, &self.docs, &self.script, &self.chart, &self.icon]
     }
 }
 

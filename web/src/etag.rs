@@ -1,15 +1,12 @@
 //! Answers that a client may keep, and asks about before it uses them again:
 //! it sends back the tag that it was given, and hears whether anything changed.
 
-use std::fmt::Write as _;
-
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
 
-use crate::headers::Cache;
+use crate::{hash::hash, headers::Cache};
 
 /// Bytes of the hash in a tag: enough that two contents never share one.
 const HASH_BYTES: usize = 12;
@@ -35,13 +32,7 @@ pub(crate) fn tagged(asked: &HeaderMap, kind: &'static str, body: Vec<u8>) -> Re
 
 /// Weak, since the same content may go out compressed.
 fn tag(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hash = digest.iter().take(HASH_BYTES).fold(String::new(), |mut hash, byte| {
-        // Writing to a String cannot fail.
-        write!(hash, "{byte:02x}").unwrap_or_default();
-        hash
-    });
-    format!("W/\"{hash}\"")
+    format!("W/\"{}\"", hash(body, HASH_BYTES))
 }
 
 /// Whether a list of tags holds this one, or `*`. Ours hold no comma.

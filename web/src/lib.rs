@@ -12,6 +12,7 @@ mod cors;
 mod doors;
 mod error;
 mod etag;
+mod hash;
 mod headers;
 mod hosts;
 mod hub;

@@ -59,8 +59,11 @@ pub(crate) struct Shell {
     /// Date of the page, for its print.
     pub(crate) date: String,
     pub(crate) zone: String,
-    /// The zone's name, where the script can use it too.
-    pub(crate) iana: Option<String>,
+    /// The zone as the script knows it, and its present offset where it does not.
+    pub(crate) zone_code: String,
+    pub(crate) offset: i32,
+    /// The server's clock, Unix milliseconds: the script tells ages by it.
+    pub(crate) now_ms: i64,
     /// The stream that keeps the page live.
     pub(crate) stream: String,
     /// The script asks for the page anew after so many seconds; 0: never.
@@ -95,7 +98,9 @@ impl Shell {
             at: site.clock.time(now),
             date: site.clock.date(now),
             zone: site.clock.zone_name(now),
-            iana: site.clock.zone().iana_name().map(str::to_owned),
+            zone_code: site.clock.zone_code(now),
+            offset: site.clock.zone().to_offset(now).seconds(),
+            now_ms: now.as_millisecond(),
             stream: "/api/traffic/stream?view=clock".into(),
             refresh: 0,
             version: env!("CARGO_PKG_VERSION"),

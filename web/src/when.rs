@@ -29,7 +29,16 @@ impl Clock {
     pub(crate) fn zone_name(&self, now: Timestamp) -> String {
         match self.zone.iana_name() {
             Some(name) => name.to_owned(),
-            None => self.format(now, "UTC%:z"),
+            None => format!("UTC{}", self.zone_code(now)),
+        }
+    }
+
+    /// The zone as browsers know it: its name, or where it has none its present
+    /// offset such as `+02:00`.
+    pub(crate) fn zone_code(&self, now: Timestamp) -> String {
+        match self.zone.iana_name() {
+            Some(name) => name.to_owned(),
+            None => self.format(now, "%:z"),
         }
     }
 
@@ -173,5 +182,17 @@ mod tests {
         let monday = at("2026-11-15T23:00:00Z");
         assert_eq!(clock().week(monday), "Week 47, 16 Nov");
         assert_eq!(clock().zone_name(monday), "Europe/Berlin");
+        assert_eq!(clock().zone_code(monday), "Europe/Berlin");
+    }
+
+    #[test]
+    fn a_zone_without_a_name_is_known_by_its_offset() {
+        let clock = Clock::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
+        let (summer, winter) = (at("2026-07-01T00:00:00Z"), at("2026-11-15T23:00:00Z"));
+        assert_eq!(
+            (clock.zone_code(summer), clock.zone_code(winter)),
+            ("+02:00".into(), "+01:00".into())
+        );
+        assert_eq!(clock.zone_name(winter), "UTC+01:00");
     }
 }

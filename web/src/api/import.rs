@@ -15,10 +15,10 @@ use komandorr_collector::{
 };
 use komandorr_wire::{IMPORT_AGENT, Origin, Sample, decode};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::Failure,
+    hash::hash,
     params::Params,
     publish::Published,
     site::{Shared, Site},
@@ -28,6 +28,8 @@ use crate::{
 const BODY_BYTES: usize = 1 << 20;
 /// How long the store may take.
 const PATIENCE: Duration = Duration::from_secs(50);
+/// Bytes of the hash in an identity: enough that no two sources share one.
+const IDENTITY_BYTES: usize = 16;
 /// Longest name of a source, in characters.
 const LONGEST_SOURCE: usize = 200;
 
@@ -70,9 +72,7 @@ pub(crate) async fn progress(
 /// and registered again is another one.
 fn identity(service: &Service, source: &str) -> String {
     let born = format!("{}/{}/{source}", service.number, service.created_at);
-    let digest = Sha256::digest(born.as_bytes());
-    let hex = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-    format!("{IMPORT_AGENT}{}", hex.collect::<String>())
+    format!("{IMPORT_AGENT}{}", hash(born.as_bytes(), IDENTITY_BYTES))
 }
 
 /// How far the database of the original is imported for a service.

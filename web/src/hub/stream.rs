@@ -5,6 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::response::sse::Event;
 use futures_util::{Stream, stream::unfold};
+use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -43,6 +44,8 @@ pub(crate) enum View {
 struct Patch {
     /// Time of the frame on the site's clock.
     at: String,
+    /// The server's clock, Unix milliseconds.
+    now: i64,
     #[serde(skip_serializing_if = "Map::is_empty")]
     parts: Map<String, Value>,
     /// Rows or names are not what they were: ask for the page again.
@@ -144,13 +147,19 @@ impl Reader {
             };
             return Some(Event::default().event("traffic").data(json));
         }
-        let mut patch = Patch { at: self.site.clock.time(frame.at), ..Patch::default() };
+        let mut patch = Patch {
+            at: self.site.clock.time(frame.at),
+            now: Timestamp::now().as_millisecond(),
+            ..Patch::default()
+        };
         match &self.view {
             View::Dashboard(rows) => {
                 patch.reload = frame.roster > self.known;
                 patch.parts = dashboard::changes(&self.site, frame, rows, self.known);
             }
             View::Service(id) => {
+                // It was removed: the page says so.
+                patch.reload = frame.roster > self.known && frame.item(id).is_none();
                 patch.parts = service::changes(&self.site, frame, id, self.known);
             }
             View::Current(_) | View::Clock => {}

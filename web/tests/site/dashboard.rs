@@ -183,6 +183,13 @@ async fn a_lost_stream_is_told_and_found_again() -> Result<()> {
     browser.until("document.querySelector('#stream.stale .word')").await?;
     browser.until("!document.querySelector('#lost').hidden").await?;
     assert!(browser.text("#lost").await?.starts_with("Stream lost: reconnecting, last update "));
+    // Its seconds are for the eye: it is spoken once.
+    assert_eq!(browser.attribute("#lost", "role").await?, "");
+    let spoken = browser.run("return document.querySelector('#say').textContent").await?;
+    assert!(
+        spoken.as_str().unwrap_or_default().starts_with("Stream lost. The figures"),
+        "{spoken}"
+    );
     let stage = Stage::at(address, |_| ()).await?;
     stage.publish("web-2", &[sample(4_000_000, 0, 5)]).await?;
     browser.until_live().await?;

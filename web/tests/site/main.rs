@@ -32,6 +32,7 @@ mod pages;
 mod raw;
 mod ranges;
 mod scenes;
+mod script;
 mod support;
 mod tabs;
 mod young;

@@ -141,7 +141,7 @@ async fn the_script_and_the_server_write_the_same_units() -> Result<()> {
     let stage = Stage::open().await?;
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/status")).await?;
-    let script = browser.attribute("script", "src").await?;
+    let script = browser.attribute("script[src*='chart']", "src").await?;
     let values = "[0, 4.9, 999, 999400, 999950, 999994.9, 999995, 999994000, 999996000, 1.25e9, 1e12, 1e13, NaN]";
     let words = browser
         .run_async(&format!("import('{script}').then((m) => done({values}.map(m.rate)))"))
