@@ -42,7 +42,7 @@ async fn violations(browser: &Browser, axe: &str) -> Result<Vec<String>> {
 }
 
 /// By how much the page is wider than the window at a few widths.
-async fn overflow(browser: &Browser) -> Result<Vec<String>> {
+pub(crate) async fn overflow(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for width in [360, 768, 1280, 2560] {
         browser.width(width).await?;
