@@ -7,8 +7,13 @@ use komandorr_collector::{read::Scope, registry::Service};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    App, Config, Origins, Proxies, access::Checks, compat::Accounts, error::Failure, hub::Hub,
-    pages::status::store::Remembered, when::Clock,
+    App, Config, Origins, Proxies,
+    access::Checks,
+    compat::Accounts,
+    error::Failure,
+    hub::Hub,
+    pages::status::{pace::Pace, store::Remembered},
+    when::Clock,
 };
 
 /// Handed to every handler.
@@ -30,6 +35,8 @@ pub(crate) struct Site {
     pub(crate) hub: Hub,
     /// What the store said that it holds.
     pub(crate) holdings: Remembered,
+    /// How many samples a second are stored.
+    pub(crate) pace: Pace,
     /// What agents of the original reported.
     pub(crate) compat: Accounts,
     /// Ends live streams and sessions.
@@ -58,6 +65,7 @@ impl Site {
             clock,
             hub,
             holdings,
+            pace: Pace::default(),
             compat,
             stop,
             tasks,

@@ -1,5 +1,6 @@
 //! The pipeline: what is taken in, what is refused, and whose clock is off.
 
+pub(crate) mod pace;
 pub(crate) mod store;
 
 use askama::Template;
@@ -12,12 +13,13 @@ use komandorr_collector::{
     registry::Service,
     stats::{LATENCY_BOUNDS_MS, Refusal, Snapshot},
 };
+use tokio::time::Instant;
 
 use super::{Page, Shell, Tab, Visit, render};
 use crate::{
     Family, Part,
     site::{Shared, Site},
-    units::{Age, Span},
+    units::{Age, Span, UNKNOWN},
 };
 use store::StoreView;
 
@@ -25,8 +27,9 @@ use store::StoreView;
 const REFRESH_SECONDS: u32 = 5;
 /// A clock that is off by less than this is right, milliseconds.
 const CLOCK_OFF_MS: i64 = 2_000;
-/// The broker's figure of what it refused.
+/// The broker's figures of what it refused and of who is connected.
 const REFUSED: &str = "komandorr_mqtt_refused_total";
+const CONNECTIONS: &str = "komandorr_mqtt_connections";
 
 #[derive(Debug, Template)]
 #[template(path = "status.html")]
@@ -44,6 +47,8 @@ struct StatusPage {
     store: Option<StoreView>,
     /// Connections and more that the broker refused, by reason.
     turned_away: Vec<(String, u64)>,
+    /// How many clients the broker has; `None`: it is another program's.
+    connected: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -86,6 +91,7 @@ pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMa
     let store = store::view(&site, now).await;
     // After the store has been asked: whether it answers with what is old shows then.
     let stats = site.app.stats.snapshot();
+    let broker = (site.app.figures)();
     let told = |failure: &komandorr_collector::stats::Failure| {
         (site.clock.told(failure.since, now), failure.reason.clone())
     };
@@ -98,30 +104,27 @@ pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMa
         reasons: stats.refused.iter().copied().filter(|(_, count)| *count > 0).collect(),
         refusals: stats.refusals.iter().map(|refusal| row(&site, refusal, now)).collect(),
         store,
-        turned_away: turned_away(&(site.app.figures)()),
+        turned_away: turned_away(&broker),
+        connected: connected(&broker),
         agents: services.iter().filter_map(|service| agent(&site, service, now)).collect(),
     })
 }
 
 fn figures(site: &Site, stats: &Snapshot, now: Timestamp) -> Vec<Figure> {
     let up = now.as_second().saturating_sub(site.started.as_second());
-    let expected: f64 = site
-        .hub
-        .fresh()
-        .items
-        .iter()
-        .filter(|item| matches!(item.current.state.as_str(), "live" | "idle"))
-        .filter_map(|item| item.current.interval_seconds)
-        .filter(|interval| *interval > 0.0)
-        .map(|interval| 1.0 / interval)
-        .sum();
+    let pace = site.pace.per_second(Instant::now(), stats.samples);
     let refused: u64 = stats.refused.iter().map(|(_, count)| count).sum();
     let figure = |word, number: String, unit, note| Figure { word, number, unit, note };
     let milliseconds = stats.commit_time.as_secs_f64() * 1000.0;
     #[allow(clippy::cast_precision_loss, reason = "a mean")]
     let mean = milliseconds / stats.commits.max(1) as f64;
     vec![
-        figure("Samples now", format!("{expected:.1}"), "/s", "by the agents' intervals".into()),
+        figure(
+            "Samples now",
+            pace.map_or_else(|| UNKNOWN.to_owned(), |pace| format!("{pace:.1}")),
+            "/s",
+            "stored, mean of the last minute".into(),
+        ),
         figure(
             "Samples stored",
             stats.samples.to_string(),
@@ -147,16 +150,27 @@ fn figures(site: &Site, stats: &Snapshot, now: Timestamp) -> Vec<Figure> {
 fn turned_away(families: &[Family]) -> Vec<(String, u64)> {
     let family = families.iter().find(|family| family.name == REFUSED);
     let values = family.into_iter().flat_map(|family| &family.values);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a counter; a float beyond the range saturates"
-    )]
     let told = |(labels, count): &(String, f64)| {
         let reason = labels.split('"').nth(1).unwrap_or_default().replace('_', " ");
-        (*count > 0.0).then_some((reason, *count as u64))
+        (*count > 0.0).then(|| (reason, whole(*count)))
     };
     values.filter_map(told).collect()
+}
+
+/// How many clients are connected to the broker, through all its doors.
+fn connected(families: &[Family]) -> Option<u64> {
+    let family = families.iter().find(|family| family.name == CONNECTIONS)?;
+    Some(whole(family.values.iter().map(|(_, count)| count).sum()))
+}
+
+/// A count of the broker's.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float beyond the range saturates"
+)]
+fn whole(count: f64) -> u64 {
+    count as u64
 }
 
 /// Below which time 95 % of the commits stayed.

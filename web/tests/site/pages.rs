@@ -1,10 +1,11 @@
 //! The other pages in a browser.
 
 use anyhow::Result;
+use komandorr_web::Family;
 
 use crate::{
     browser::Browser,
-    support::{FLEET, Stage, now_ms, played, sample},
+    support::{FLEET, Stage, now_ms, played, sample, sample_at},
 };
 
 #[tokio::test]
@@ -131,6 +132,30 @@ async fn the_pipeline_tells_what_is_kept_and_who_catches_up() -> Result<()> {
     assert!(clock.starts_with("catching up, 5 min"), "{clock}");
     let kept = browser.texts("section[aria-labelledby=h-store] tbody tr").await?;
     assert!(kept[0].starts_with("Samples as they came 120"), "{kept:?}");
+    browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_pipeline_tells_who_is_connected_and_how_much_comes() -> Result<()> {
+    let door = |door: &str, count| (format!("{{door=\"{door}\"}}"), count);
+    let connections = Family {
+        name: "komandorr_mqtt_connections",
+        kind: "gauge",
+        help: "Clients",
+        values: vec![door("tcp", 2.0), door("ws", 1.0)],
+    };
+    let figures = move || vec![connections.clone()];
+    let stage = Stage::with(|app| app.figures = std::sync::Arc::new(figures)).await?;
+    let page = reqwest::get(stage.url("/status")).await?.text().await?;
+    assert!(page.contains("3 connected to the broker now. Seen in the last hour"), "{page}");
+    let browser = Browser::open().await?;
+    browser.goto(&stage.url("/status")).await?;
+    let samples: Vec<_> = (0..100).map(|i| sample_at(now_ms() - i * 5000, 1000, 0, 5)).collect();
+    stage.publish("web-1", &samples).await?;
+    // The page is drawn anew every five seconds.
+    browser.until("parseFloat(document.querySelector('.sum .fig').textContent) > 0").await?;
     browser.close().await?;
     stage.close().await?;
     Ok(())
