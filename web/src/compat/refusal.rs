@@ -13,10 +13,10 @@ const OF_A_SERVICE: [&str; 2] = ["current", "history"];
 
 /// The body for a failure on one of the original's paths; `None` elsewhere.
 pub(crate) fn refusal(path: &str, headers: &HeaderMap, failure: &Failure) -> Option<Value> {
-    is_original(path).then(|| json!({"detail": detail(headers, failure)}))
+    lies_in_original(path).then(|| json!({"detail": detail(headers, failure)}))
 }
 
-fn is_original(path: &str) -> bool {
+fn lies_in_original(path: &str) -> bool {
     let Some(rest) = path.strip_prefix("/api/traffic/") else { return false };
     let mut parts = rest.trim_end_matches('/').split('/');
     match (parts.next(), parts.next(), parts.next()) {
@@ -95,10 +95,10 @@ mod tests {
             "/api/traffic/web-1/current",
             "/api/traffic/a%20b/history",
         ] {
-            assert!(is_original(path), "{path}");
+            assert!(lies_in_original(path), "{path}");
         }
         for path in ["/api/traffic/current", "/api/traffic/history", "/api/services/", "/api"] {
-            assert!(!is_original(path), "{path}");
+            assert!(!lies_in_original(path), "{path}");
         }
     }
 }

@@ -82,12 +82,14 @@ struct Question {
 }
 
 impl Question {
-    fn of(params: &Params) -> Result<Self, Failure> {
+    fn of(site: &Site, params: &Params) -> Result<Self, Failure> {
         let weeks = params.number("weeks", 1..=104)?.unwrap_or(USUAL_WEEKS);
         let now = Timestamp::now();
         let back = SignedDuration::from_hours(i64::from(weeks) * 7 * 24);
         let range = Range::new(now.checked_sub(back).unwrap_or(now), now)?;
-        Ok(Self { scope: scope(params)?, weeks, range, now })
+        let scope = scope(params)?;
+        site.check(&scope)?;
+        Ok(Self { scope, weeks, range, now })
     }
 
     /// The address of a view of the same.
@@ -127,7 +129,7 @@ pub(crate) async fn page(
     headers: HeaderMap,
     params: Params,
 ) -> Page {
-    let question = Question::of(&params)?;
+    let question = Question::of(&site, &params)?;
     let Question { scope, weeks, range, now } = &question;
     let reader = &site.app.reader;
     let profile = async { Ok::<_, Failure>(reader.hour_profile(scope, *weeks, *now).await?) };

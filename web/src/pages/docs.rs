@@ -18,6 +18,7 @@ use axum::{
 use super::{Page, Shell, Visit, render};
 use crate::{
     api::document::{DOCUMENT, operations},
+    peer::Peer,
     site::Shared,
 };
 use operation::OperationView;
@@ -44,18 +45,28 @@ struct Section {
 }
 
 /// `GET /docs`
-pub(crate) async fn page(State(site): State<Shared>, uri: Uri, headers: HeaderMap) -> Page {
+pub(crate) async fn page(
+    State(site): State<Shared>,
+    uri: Uri,
+    (peer, headers): (Peer, HeaderMap),
+) -> Page {
     let shell = Shell::new(&Visit { site: &site, uri: &uri, headers: &headers }, "API", None);
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    // The shell's quotes end at a quote; a name that holds one is no name.
-    let host = host.filter(|host| !host.contains('\'')).unwrap_or("localhost:3000");
     render(&DocsPage {
         shell,
         words: paragraphs(DOCUMENT.info.description.as_deref()),
         version: &DOCUMENT.info.version,
-        sections: sections(&format!("http://{host}")),
+        sections: sections(&origin(peer.secure, &headers)),
         schemas: schema::all(),
     })
+}
+
+/// What the addresses of commands begin with: as the page itself was asked for.
+fn origin(secure: bool, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    // The shell's quotes end at a quote; a name that holds one is no name.
+    let host = host.filter(|host| !host.contains('\'')).unwrap_or("localhost:3000");
+    let scheme = if secure { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 fn sections(origin: &str) -> Vec<Section> {
@@ -96,6 +107,16 @@ fn schema_names() -> BTreeSet<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_for_the_address_that_the_page_was_asked_at() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(origin(false, &headers), "http://localhost:3000");
+        headers.insert(header::HOST, "traffic.example".parse().unwrap());
+        assert_eq!(origin(true, &headers), "https://traffic.example");
+        headers.insert(header::HOST, "a'b".parse().unwrap());
+        assert_eq!(origin(true, &headers), "https://localhost:3000");
+    }
 
     #[test]
     fn every_operation_stands_on_the_page_once() {

@@ -47,8 +47,10 @@ fn words(failure: &Failure) -> (&'static str, String) {
     let heading = match failure.status {
         StatusCode::NOT_FOUND => "Not found",
         StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST => "That does not work",
-        StatusCode::SERVICE_UNAVAILABLE => "The database does not answer",
+        StatusCode::SERVICE_UNAVAILABLE if failure.code == "store_unavailable" => {
+            "The database does not answer"
+        }
+        StatusCode::SERVICE_UNAVAILABLE => "Not just now",
         status if status.is_client_error() => "That does not work",
         _ => "Something broke",
     };

@@ -29,12 +29,12 @@ async fn what_is_not_there_is_said_in_the_sites_frame() -> Result<()> {
         assert_eq!(status, 404, "{path}");
         assert!(framed(&page, "Not found"), "{path}: {page}");
     }
-    let (status, page) = page(&stage, "/analytics?of=nobody").await?;
+    let (status, wrong) = page(&stage, "/analytics?of=nobody").await?;
     assert_eq!(status, 400);
-    assert!(
-        framed(&page, "That does not work") && page.contains("Of must be group:NAME"),
-        "{page}"
-    );
+    assert!(framed(&wrong, "That does not work") && wrong.contains("Of must be group:NAME"));
+    let (status, gone) = page(&stage, "/analytics?of=group:Gone").await?;
+    assert_eq!(status, 404);
+    assert!(gone.contains("There is no group &#34;Gone&#34;."), "{gone}");
     stage.close().await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// `GET /analytics/hours.csv`: the hours of the week.
 pub(crate) async fn hours(State(site): State<Shared>, params: Params) -> Result<Response, Failure> {
-    let Question { scope, weeks, now, .. } = Question::of(&params)?;
+    let Question { scope, weeks, now, .. } = Question::of(&site, &params)?;
     let profile = site.app.reader.hour_profile(&scope, weeks, now).await?;
     let head = [
         "weekday",
@@ -39,7 +39,7 @@ pub(crate) async fn hours(State(site): State<Shared>, params: Params) -> Result<
 
 /// `GET /analytics/week.csv`: this week against the last, up to the same time.
 pub(crate) async fn week(State(site): State<Shared>, params: Params) -> Result<Response, Failure> {
-    let Question { scope, now, .. } = Question::of(&params)?;
+    let Question { scope, now, .. } = Question::of(&site, &params)?;
     let weeks = week_view::read(&site, &scope, now).await?;
     let head = ["day", "date", "this_week_bytes", "last_week_bytes", "change_percent"];
     let (new, old) = weeks.sums();
@@ -58,7 +58,7 @@ pub(crate) async fn talkers(
     State(site): State<Shared>,
     params: Params,
 ) -> Result<Response, Failure> {
-    let Question { scope, range, .. } = Question::of(&params)?;
+    let Question { scope, range, .. } = Question::of(&site, &params)?;
     let figures = talkers_view::read(&site, &scope, range).await?;
     let head = [
         "service",
