@@ -172,12 +172,16 @@ main.addEventListener("keydown", (event) => {
   event.preventDefault();
   step(frame, steps[event.key]);
 });
-// Drawn anew below it, a chart has other values at the same place.
-main.addEventListener("morphed", () => {
+// Drawn anew below it, a chart has other values at the same place; and another
+// width has other room for the box.
+function again() {
   for (const cross of [...main.querySelectorAll(".cross")]) {
     const frame = cross.closest(".frame");
     crosshair(frame, Number(frame.dataset.x));
   }
-});
+}
+
+main.addEventListener("morphed", again);
+addEventListener("resize", again);
 
 document.documentElement.classList.add("scripted");

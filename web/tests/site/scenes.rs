@@ -85,7 +85,12 @@ pub(crate) const SCENES: [Scene; 46] = [
     scene("service-no-capacity", Busy, "/services/gateway-zrh?range=hour", Look),
     scene("service-silent", Busy, "/services/backup-hel-01", Look),
     scene("service-new", Busy, "/services/lab-router", Look),
-    scene("service-wrong-range", Busy, "/services/edge-fra-01?from=2026-11-21&to=2026-11-20", Look),
+    scene(
+        "service-wrong-range",
+        Busy,
+        "/services/edge-fra-01?from=2026-11-21T08:00&to=2026-11-20T08:00",
+        Look,
+    ),
     scene("service-no-data", Busy, "/services/edge-fra-01?from=2020-01-01&to=2020-01-03", Look),
     scene(
         "service-wrong",

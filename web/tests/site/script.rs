@@ -139,6 +139,16 @@ async fn a_finger_reads_a_chart_where_it_is_and_the_whole_of_the_box() -> Result
         assert!((number(0) - f64::from(percent)).abs() < 1.0, "{percent}: {touched}");
         assert!(number(1) >= -1.0 && number(2) >= -1.0, "{percent}: {touched}");
     }
+    // Of a wide screen that is turned, the box stays inside too.
+    browser.width(1280).await?;
+    browser.run("const f = document.querySelector('.frame'); f.dataset.x = 60; f.focus()").await?;
+    browser.width(360).await?;
+    browser
+        .until(
+            "document.querySelector('.cross rect').getBoundingClientRect().right
+                 <= document.querySelector('.plot').getBoundingClientRect().right + 1",
+        )
+        .await?;
     browser.close().await?;
     stage.close().await?;
     Ok(())

@@ -183,7 +183,8 @@ impl Span {
             Name::Year => "Last 365 days".into(),
             Name::Custom => {
                 let (from, to) = (self.range.from, self.range.to);
-                format!("{} to {}", clock.moment(from, now), clock.moment(to, now))
+                // The end has its date too, unless that is the begin's.
+                format!("{} to {}", clock.moment(from, now), clock.moment(to, from))
             }
         }
     }
