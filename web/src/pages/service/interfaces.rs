@@ -55,7 +55,9 @@ fn why(role: &str, counted: bool) -> &'static str {
         ("bridge" | "bond", _) => "its members are counted",
         ("vlan" | "stacked", _) => "the link below is counted",
         ("veth", _) => "a container's cable; what leaves the host is counted at the uplink",
-        ("tunnel", _) => "its packets leave, wrapped, through an uplink (over a serial modem: name it)",
+        ("tunnel", _) => {
+            "its packets leave, wrapped, through an uplink (over a serial modem: name it)"
+        }
         ("port", _) => "the host's own port is counted",
         ("standby", _) => "the other half of the pair is counted",
         ("virtual", _) => "no network card",
