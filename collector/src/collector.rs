@@ -53,7 +53,7 @@ impl Collector {
         };
         let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
         let journal: Arc<Journal> = Arc::default();
-        let kept = (minutes, config.keep_hours);
+        let kept = (minutes, config.hours_kept());
         let reader = Reader::new(&database, &journal, &registry, &live, kept);
         let stats = Arc::new(Stats::new(Arc::clone(&journal)));
         Ok(Self { config, database, batcher, journal, registry, live, stats, reader })

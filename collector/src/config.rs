@@ -19,7 +19,7 @@ pub struct Config {
     /// How long volumes of five minutes are kept.
     #[serde(with = "komandorr_config::duration")]
     pub keep_five_minutes: Duration,
-    /// How long volumes of an hour are kept.
+    /// How long volumes of an hour are kept; see [`hours_kept`](Self::hours_kept).
     #[serde(with = "komandorr_config::duration")]
     pub keep_hours: Duration,
 }
@@ -36,8 +36,28 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How long volumes of an hour are kept: never shorter than those of five minutes,
+    /// or a summary would tell of bytes that days, talkers and profiles know nothing of.
+    pub fn hours_kept(&self) -> Duration {
+        self.keep_hours.max(self.keep_five_minutes)
+    }
+
     /// How many samples of a service are kept as they came.
     pub(crate) fn keep(&self) -> usize {
         usize::try_from(self.samples_per_service).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_kept_at_least_as_long_as_five_minutes() {
+        let kept = |keep_hours, keep_five_minutes| {
+            Config { keep_hours, keep_five_minutes, ..Config::default() }.hours_kept()
+        };
+        assert_eq!(kept(32 * DAY, 400 * DAY), 400 * DAY);
+        assert_eq!(kept(10 * YEAR, 400 * DAY), 10 * YEAR);
     }
 }

@@ -92,7 +92,9 @@ impl Housekeeper {
 
     fn forget(&mut self) {
         let _rewriting = self.lane.rewriting();
-        let forgot = self.lane.with(|connection| forget::volumes(connection, &self.config));
+        let forgot = self
+            .lane
+            .with(|connection| forget::volumes(connection, &self.config, Timestamp::now()));
         report("forgetting old volumes", forgot);
         let part = self.past;
         report("joining old interfaces", self.lane.with(|c| join::old_interfaces(c, part)));

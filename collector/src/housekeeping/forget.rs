@@ -31,16 +31,21 @@ pub(super) fn samples(connection: &Connection, keep: u64) -> duckdb::Result<()> 
 }
 
 /// Forgets volumes whose time is over.
-pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Result<()> {
+pub(super) fn volumes(
+    connection: &Connection,
+    config: &Config,
+    now: Timestamp,
+) -> duckdb::Result<()> {
     let minutes = include_str!("../sql/forget_minutes.sql");
     let hours = include_str!("../sql/forget_hours.sql");
     let levels = [
         (Level::FiveMinutes, config.keep_five_minutes, FIVE_MINUTES_MS, minutes),
         // Days are forgotten with their hours, and go as a whole.
-        (Level::Hour, config.keep_hours, DAY_MS, hours),
+        (Level::Hour, config.hours_kept(), DAY_MS, hours),
     ];
+    let present = present(connection, now)?;
     for (level, keep, whole_ms, sql) in levels {
-        let until = before(keep, whole_ms);
+        let until = before(present, keep, whole_ms);
         let due: bool = connection.query_row(
             &format!("SELECT EXISTS (FROM {} WHERE bucket < {until})", level.table()),
             [],
@@ -53,9 +58,25 @@ pub(super) fn volumes(connection: &Connection, config: &Config) -> duckdb::Resul
     left_behind(connection, &removed(connection)?)
 }
 
+/// This moment, but not much later than the newest traffic: a host that starts with a
+/// clock years ahead, until somebody sets it, would forget all that there is. Where
+/// nothing comes any more, what is there stays.
+fn present(connection: &Connection, now: Timestamp) -> duckdb::Result<Timestamp> {
+    let newest_ms: Option<i64> = connection.query_row(
+        "SELECT epoch_ms(max(bucket))
+         FROM (SELECT bucket FROM day_volume UNION ALL SELECT bucket FROM recent_volume)",
+        [],
+        |row| row.get(0),
+    )?;
+    // The end of that day, and another one.
+    let latest = newest_ms.map(|ms| bucket_of(ms, DAY_MS).saturating_add(2 * DAY_MS));
+    let latest = latest.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    Ok(latest.map_or(now, |latest| now.min(latest)))
+}
+
 /// The instant up to which nothing is kept, at the begin of a whole part of time.
-fn before(keep: Duration, whole_ms: i64) -> String {
-    let until = Timestamp::now().checked_sub(keep).unwrap_or(Timestamp::MIN);
+fn before(present: Timestamp, keep: Duration, whole_ms: i64) -> String {
+    let until = present.checked_sub(keep).unwrap_or(Timestamp::MIN);
     instant(bucket_of(until.as_millisecond(), whole_ms))
 }
 
@@ -125,7 +146,9 @@ mod tests {
         )?;
         for days in [90, 50, 50, 10] {
             let keep_hours = Duration::from_hours(24 * days);
-            volumes(&connection, &Config { keep_hours, ..Config::default() })?;
+            let keep_five_minutes = Duration::ZERO;
+            let config = Config { keep_hours, keep_five_minutes, ..Config::default() };
+            volumes(&connection, &config, Timestamp::now())?;
             for table in ["hour_volume", "day_volume"] {
                 let count = format!("SELECT count(*) FROM {table}");
                 let left: u64 = connection.query_row(&count, [], |row| row.get(0))?;
@@ -134,6 +157,39 @@ mod tests {
             let total = read::of_all_time(&connection)?;
             assert_eq!(total.get(&1).map(|volume| volume.total()), Some(1100));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_forgets_nothing() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let lane = Database::open(&folder.path().join("forget.duckdb"))?.lane();
+        let connection = lane.lock()?;
+        connection.execute_batch(
+            "INSERT INTO five_minute_volume
+             SELECT 1, TIMESTAMP '2026-11-24 12:00:00' - INTERVAL 1 DAY * n, 10, 1, 1, 1, 1, 1
+             FROM range(300) AS t (n);
+             INSERT INTO hour_volume FROM five_minute_volume;
+             INSERT INTO day_volume
+             SELECT * REPLACE (date_trunc('day', bucket) AS bucket) FROM hour_volume",
+        )?;
+        let counts = || -> duckdb::Result<[u64; 2]> {
+            let count = |table: &str| {
+                let sql = format!("SELECT count(*) FROM {table}");
+                connection.query_row(&sql, [], |row| row.get(0))
+            };
+            Ok([count("five_minute_volume")?, count("forgotten_five_minutes")?])
+        };
+        let config = Config::default();
+        volumes(&connection, &config, "2099-01-01T00:00:00Z".parse()?)?;
+        assert_eq!(counts()?, [300, 0]);
+        // What comes later makes room as ever.
+        connection.execute_batch(
+            "INSERT INTO recent_volume
+             SELECT 1, TIMESTAMP '2027-11-24 12:00:00', 10, 1, 1, 1, 1, 1",
+        )?;
+        volumes(&connection, &config, "2027-11-24T12:00:00Z".parse()?)?;
+        assert_eq!(counts()?, [36, 1]);
         Ok(())
     }
 

@@ -70,7 +70,7 @@ impl Sorter {
     /// The first block that is over and not sorted.
     fn due(&self, connection: &Connection, now: Timestamp) -> duckdb::Result<Option<Place>> {
         for (level, length_ms) in BLOCKS {
-            let Some(from_ms) = sorted_until(connection, level, length_ms)? else { continue };
+            let Some(from_ms) = sorted_until(connection, level, length_ms, now)? else { continue };
             let to_ms = from_ms.saturating_add(length_ms);
             if to_ms.saturating_add(length_ms.min(SETTLED_MS)) > now.as_millisecond() {
                 continue;
@@ -85,16 +85,19 @@ impl Sorter {
 }
 
 /// Up to where blocks of at least a length are sorted; at first the begin of
-/// the data, and nothing where there is none.
+/// the data, and nothing where there is none. What was noted while a clock was ahead
+/// of now does not count.
 fn sorted_until(
     connection: &Connection,
     level: Level,
     length_ms: i64,
+    now: Timestamp,
 ) -> duckdb::Result<Option<i64>> {
     let table = level.table();
     let sorted: Option<i64> = connection.query_row(
-        "SELECT max(epoch_ms(until)) FROM sorted_volume WHERE table_name = ? AND block_ms >= ?",
-        params![table, length_ms],
+        "SELECT max(epoch_ms(until)) FROM sorted_volume
+         WHERE table_name = ? AND block_ms >= ? AND until <= make_timestamp_ms(?)",
+        params![table, length_ms, now.as_millisecond()],
         |row| row.get(0),
     )?;
     // Asked only where it is needed: DuckDB looks at every row for it.
@@ -154,4 +157,34 @@ fn rows(place: Place, last_service: i32) -> String {
         instant(from_ms),
         instant(to_ms)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    #[test]
+    fn what_a_clock_ahead_has_noted_keeps_nothing_from_being_sorted() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let lane = Database::open(&folder.path().join("sort.duckdb"))?.lane();
+        let connection = lane.lock()?;
+        connection.execute_batch(
+            "INSERT INTO hour_volume
+             SELECT n % 3, TIMESTAMP '2026-11-01' + INTERVAL 1 HOUR * n, 1, 1, 1, 1, 1, 1
+             FROM range(48) AS t (n)",
+        )?;
+        let sorted = |now: &str| -> anyhow::Result<u32> {
+            let (mut sorter, mut slices) = (Sorter::default(), 0);
+            while sorter.next_slice(&connection, now.parse()?)? {
+                slices += 1;
+            }
+            Ok(slices)
+        };
+        assert!(sorted("2031-01-01T00:00:00Z")? > 0);
+        let now = "2026-11-24T12:00:00Z";
+        assert!(sorted(now)? > 0);
+        assert_eq!(sorted(now)?, 0, "once");
+        Ok(())
+    }
 }
