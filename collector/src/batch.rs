@@ -1,6 +1,7 @@
 //! One commit's worth of samples: what is new, and what it adds up to. No
 //! database, no clock: the rules of "stored once" and of the roll-up alone.
 
+mod clock;
 mod identities;
 mod own;
 mod parts;
@@ -13,18 +14,10 @@ use crate::{
     bucket::{FIVE_MINUTES_MS, HOUR_MS, bucket_of, share_out, speed},
     ranges::RangeSet,
 };
+pub(crate) use clock::FUTURE_TOLERANCE_MS;
 use identities::Identities;
 use own::OwnTraffic;
 pub(crate) use parts::{ImportMark, InterfaceKey, InterfacePart, VolumePart};
-
-/// How far an agent's clock may run ahead of ours before its time stamp is
-/// not believed, milliseconds: more than any network's delay and a clock kept
-/// by NTP, less than anything a chart would show.
-const FUTURE_TOLERANCE_MS: i64 = 5_000;
-/// 2020-01-01: a clock that shows an earlier time was never set.
-const EARLIEST_MS: i64 = 1_577_836_800_000;
-/// 1990-01-01: imported history may be older than this program.
-const EARLIEST_IMPORTED_MS: i64 = 631_152_000_000;
 
 /// A sample that is new, with the place that it takes.
 #[derive(Debug, Clone)]
@@ -36,7 +29,7 @@ pub(crate) struct Row {
     pub(crate) ended_ms: i64,
     /// When it came; imported history counts as having come when it ended.
     pub(crate) arrived_ms: i64,
-    /// The agent's clock was impossible: `ended_ms` is the time of arrival.
+    /// The agent's clock was impossible: `ended_ms` is not what it said.
     pub(crate) clock_corrected: bool,
     pub(crate) sample: Sample,
 }
@@ -68,6 +61,8 @@ pub(crate) struct Batch {
 pub(crate) struct Batcher {
     identities: Identities,
     own: OwnTraffic,
+    /// Kept from one payload to the next.
+    ends: Vec<i64>,
 }
 
 impl Batcher {
@@ -92,13 +87,29 @@ impl Batcher {
         self.identities.skip_number(number);
     }
 
-    /// Adds one sample to a batch, unless it was stored before.
+    /// Adds the samples of a payload to a batch, but those that were stored before.
     pub(crate) fn add(
         &mut self,
         batch: &mut Batch,
         service_no: i32,
-        sample: Sample,
+        samples: impl AsRef<[Sample]> + IntoIterator<Item = Sample>,
         arrived_ms: i64,
+    ) {
+        let mut ends = std::mem::take(&mut self.ends);
+        // Of all of them: what comes again ends where it did before.
+        clock::ends(samples.as_ref(), arrived_ms, &mut ends);
+        for (sample, &ended_ms) in samples.into_iter().zip(&ends) {
+            self.add_one(batch, service_no, sample, (ended_ms, arrived_ms));
+        }
+        self.ends = ends;
+    }
+
+    fn add_one(
+        &mut self,
+        batch: &mut Batch,
+        service_no: i32,
+        sample: Sample,
+        (ended_ms, arrived_ms): (i64, i64),
     ) {
         let (agent_no, new) = self.number(batch, service_no, &sample);
         if !new {
@@ -107,18 +118,13 @@ impl Batcher {
         }
         let origin = Origin::of(&sample);
         let imported = origin == Origin::Import;
-        let earliest_ms = if imported { EARLIEST_IMPORTED_MS } else { EARLIEST_MS };
-        let believable =
-            |ms: &i64| (earliest_ms..=arrived_ms.saturating_add(FUTURE_TOLERANCE_MS)).contains(ms);
-        let stamped = sample.ended_ms.filter(believable);
-        let ended_ms = stamped.unwrap_or(arrived_ms);
         let row = Row {
             service_no,
             agent_no,
             origin,
             ended_ms,
             arrived_ms: if imported { ended_ms } else { arrived_ms },
-            clock_corrected: sample.ended_ms.is_some() && stamped.is_none(),
+            clock_corrected: sample.ended_ms.is_some_and(|stamp_ms| stamp_ms != ended_ms),
             sample,
         };
         batch.roll_up(&row);
@@ -235,7 +241,7 @@ mod tests {
         fn a_number_counts_once_in_any_order(order in prop::collection::vec(1_u64..50, 1..300)) {
             let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
             for &seq in &order {
-                batcher.add(&mut batch, 1, numbered(seq, seq), NOON_MS + 1_000_000);
+                batcher.add(&mut batch, 1, [numbered(seq, seq)], NOON_MS + 1_000_000);
             }
             let distinct: std::collections::BTreeSet<_> = order.iter().copied().collect();
             prop_assert_eq!(batch.rows.len(), distinct.len());
@@ -252,8 +258,8 @@ mod tests {
     fn without_numbers_every_arrival_counts() {
         let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
         let sample = Sample { up: 7, interval_ms: 1000, ..Sample::default() };
-        batcher.add(&mut batch, 1, sample.clone(), NOON_MS);
-        batcher.add(&mut batch, 1, sample, NOON_MS);
+        batcher.add(&mut batch, 1, [sample.clone()], NOON_MS);
+        batcher.add(&mut batch, 1, [sample], NOON_MS);
         assert_eq!((batch.rows.len(), total(&batch)), (2, 14));
     }
 
@@ -262,12 +268,12 @@ mod tests {
         let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
         for ended_ms in [NOON_MS + 3_600_000, 1000, i64::MAX, i64::MIN] {
             let sample = Sample { interval_ms: 1, ended_ms: Some(ended_ms), ..Sample::default() };
-            batcher.add(&mut batch, 1, sample, NOON_MS);
+            batcher.add(&mut batch, 1, [sample], NOON_MS);
         }
         assert!(batch.rows.iter().all(|row| row.clock_corrected && row.ended_ms == NOON_MS));
         let late =
             Sample { interval_ms: 1, ended_ms: Some(NOON_MS - 86_400_000), ..Sample::default() };
-        batcher.add(&mut batch, 1, late, NOON_MS);
+        batcher.add(&mut batch, 1, [late], NOON_MS);
         assert!(batch.rows.last().is_some_and(|row| !row.clock_corrected));
     }
 
@@ -275,8 +281,8 @@ mod tests {
     fn what_was_stored_before_a_restart_is_known() {
         let (mut batcher, mut batch) = (Batcher::default(), Batch::default());
         batcher.restore(4, "a", Some(1), RangeSet::from_ranges(vec![(1, 9)]));
-        batcher.add(&mut batch, 1, numbered(9, 1), NOON_MS + 1_000_000);
-        batcher.add(&mut batch, 1, numbered(10, 1), NOON_MS + 1_000_000);
+        batcher.add(&mut batch, 1, [numbered(9, 1)], NOON_MS + 1_000_000);
+        batcher.add(&mut batch, 1, [numbered(10, 1)], NOON_MS + 1_000_000);
         assert_eq!((batch.rows.len(), batch.repeated, batch.ranges), (1, 1, vec![(4, 10, 10)]));
     }
 }

@@ -222,7 +222,7 @@ mod tests {
             let mut batch = Batch::default();
             for &number in numbers {
                 let sample = Sample { up: 1, interval_ms: 1000, ..Sample::default() };
-                batcher.add(&mut batch, number, sample, Timestamp::now().as_millisecond());
+                batcher.add(&mut batch, number, [sample], Timestamp::now().as_millisecond());
             }
             live.apply(&batch);
             live.state.read().services.keys().copied().collect::<Vec<_>>()

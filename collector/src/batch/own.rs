@@ -58,7 +58,7 @@ mod tests {
         let agent = Some(AgentSeq { agent: agent.into(), seq: None });
         let ended_ms = Some(begin_ms + 5000);
         let sample = Sample { interval_ms: 5000, ended_ms, agent, ..Sample::default() };
-        batcher.add(&mut batch, service_no, sample, NOON_MS + 60_000);
+        batcher.add(&mut batch, service_no, [sample], NOON_MS + 60_000);
         batch.own
     }
 
@@ -84,7 +84,7 @@ mod tests {
         for second in (0..50).rev() {
             let ended_ms = Some(NOON_MS + second * 1000);
             let sample = Sample { interval_ms: 1000, ended_ms, ..Sample::default() };
-            batcher.add(&mut batch, 1, sample, NOON_MS + 60_000);
+            batcher.add(&mut batch, 1, [sample], NOON_MS + 60_000);
         }
         assert_eq!(batch.own, [(1, NOON_MS - 1000)]);
     }

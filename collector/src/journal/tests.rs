@@ -51,7 +51,7 @@ impl Desk {
         let agent = Some(AgentSeq { agent: "a".into(), seq: Some(seq) });
         let sample =
             Sample { up, interval_ms: 1000, ended_ms: Some(NOON_MS), agent, ..Sample::default() };
-        self.batcher.add(&mut batch, service_no, sample, NOON_MS);
+        self.batcher.add(&mut batch, service_no, [sample], NOON_MS);
         let entry = encode(&batch, 1000)?;
         let number = self.journal.next_number();
         self.lane.with(|connection| write(connection, number, &entry))?;

@@ -236,9 +236,7 @@ impl Scratch {
             return Ok(Outcome::Refused(error));
         }
         if let Some(number) = self.number(registry, message)? {
-            for sample in self.samples.drain(..) {
-                batcher.add(batch, number, sample, message.arrived_ms);
-            }
+            batcher.add(batch, number, self.samples.drain(..), message.arrived_ms);
         }
         Ok(Outcome::Stored)
     }

@@ -38,7 +38,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 fn batch(batcher: &mut Batcher, sent: &[Sent]) -> Batch {
     let mut batch = Batch::default();
     for &one in sent {
-        batcher.add(&mut batch, one.0, sample(one), NOON_MS + 3_600_000);
+        batcher.add(&mut batch, one.0, [sample(one)], NOON_MS + 3_600_000);
     }
     batch
 }
@@ -123,7 +123,7 @@ fn what_an_older_version_imported_is_not_the_service_s_own() {
         let agent = Some(AgentSeq { agent: agent.into(), seq: Some(1) });
         let sample =
             Sample { interval_ms: 1000, ended_ms: Some(ended_ms), agent, ..Sample::default() };
-        batcher.add(&mut batch, 1, sample, NOON_MS);
+        batcher.add(&mut batch, 1, [sample], NOON_MS);
     }
     let read = Entry::decode(&without_own(&Entry::of(&batch, usize::MAX))).unwrap();
     assert_eq!(*read.own, [(1, NOON_MS - 1000)]);
