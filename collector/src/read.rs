@@ -14,7 +14,12 @@ mod spans;
 mod tally;
 mod weeks;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
@@ -115,14 +120,15 @@ impl Reader {
         let services = self.services(scope)?;
         let (level, now) = (self.level(range), Timestamp::now());
         let range = range.widened(level.length_ms());
-        let which = which(scope, &services);
-        let rows = self.pool.buckets(which, range, level, Grouping::Services).await?;
-        let mut rows = history::by_service(rows);
-        let summary = |service: &Arc<Service>| {
-            let own = rows.remove(&service.number).unwrap_or_default();
-            (service.id.clone(), Summary::of(&own, range, 1, now))
-        };
-        Ok(services.iter().map(summary).collect())
+        let mut summaries = Vec::with_capacity(services.len());
+        for (services, which) in self.groups(scope, &services, range, level) {
+            let mut rows = self.rows_of_each(which, range, level).await?;
+            summaries.extend(services.iter().map(|service| {
+                let own = rows.remove(&service.number).unwrap_or_default();
+                (service.id.clone(), Summary::of(&own, range, 1, now))
+            }));
+        }
+        Ok(summaries)
     }
 
     /// Volumes per hour, day, ISO week, month or year of the site's time zone,
@@ -273,7 +279,7 @@ impl Reader {
         self.minutes.since(range.from)
     }
 
-    /// The services of a scope; each that is named must be registered.
+    /// The services of a scope, each once; each that is named must be registered.
     fn services(&self, scope: &Scope) -> Result<Vec<Arc<Service>>, ReadError> {
         let registered = |id: &ServiceId| {
             self.registry.get(id.as_str()).ok_or_else(|| ReadError::Unknown(id.to_string()))
@@ -281,7 +287,10 @@ impl Reader {
         match scope {
             Scope::All => Ok(self.registry.services()),
             Scope::One(id) => Ok(vec![registered(id)?]),
-            Scope::Several(ids) => ids.iter().map(registered).collect(),
+            Scope::Several(ids) => {
+                let mut named = HashSet::new();
+                ids.iter().filter(|id| named.insert(*id)).map(registered).collect()
+            }
             Scope::Group(name) => {
                 let mut services = self.registry.services();
                 services.retain(|service| service.group.as_ref() == Some(name));

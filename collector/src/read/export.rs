@@ -1,5 +1,5 @@
-//! The points of any range as a download, made piece by piece as it is taken,
-//! so that years of data need no more memory than a few thousand points.
+//! The points of any range as a download, made piece by piece as it is taken: however
+//! long it is, some thousand points and the rows of one piece are in memory.
 
 mod json;
 mod parquet;
@@ -9,16 +9,16 @@ use std::{str::FromStr, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use komandorr_wire::ServiceId;
 use tokio::task::spawn_blocking;
 
-use super::{
-    Range, ReadError, Reader, Scope, Series, Step,
-    query::{Grouping, Which},
-};
+use super::{Point, Range, ReadError, Reader, Scope, Step, history::rows_between, query::Which};
 use crate::{level::Level, registry::Service};
 
 /// About how many points one piece has.
 const PIECE_POINTS: u16 = 8192;
+/// About how many rows the points of one piece are made from, some 30 MB.
+const PIECE_ROWS: usize = 1 << 19;
 /// How many services' samples one piece has.
 const PIECE_RAW_SERVICES: usize = 4;
 
@@ -76,10 +76,18 @@ trait Encode: Send {
     /// Writes what comes before all points.
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), ReadError>;
     /// Writes a service's next points; all of one service come in a row.
-    fn points(&mut self, series: &Series, out: &mut Vec<u8>) -> Result<(), ReadError>;
+    fn points(
+        &mut self,
+        service: &ServiceId,
+        points: &[Point],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ReadError>;
     /// Writes what comes after all points.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), ReadError>;
 }
+
+/// Services with their points.
+type Piece = Vec<(ServiceId, Vec<Point>)>;
 
 #[allow(clippy::needless_pass_by_value, reason = "stands behind map_err")]
 fn broken(error: impl ToString) -> ReadError {
@@ -125,7 +133,11 @@ impl Reader {
         let (points, piece) = (step.points(range) + 1, usize::from(PIECE_POINTS));
         let (windows, width) = match step {
             Step::Raw => (vec![range], PIECE_RAW_SERVICES),
-            _ if points <= piece => (vec![range], piece / points),
+            _ if points <= piece => {
+                let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+                let rows = rows_between(from_ms, to_ms, level);
+                (vec![range], (piece / points).min(PIECE_ROWS / rows).max(1))
+            }
             step => (self.windows(step, range), 1),
         };
         let encoder: Box<dyn Encode> = match format {
@@ -169,7 +181,7 @@ impl Export {
         loop {
             let encoder = self.encoder.take()?;
             let written = match self.read().await {
-                Ok(series) => self.write(encoder, series).await,
+                Ok(piece) => self.write(encoder, piece).await,
                 Err(error) => Err(error),
             };
             match written {
@@ -179,8 +191,8 @@ impl Export {
         }
     }
 
-    /// The series of the next piece; `None`: there is none any more.
-    async fn read(&mut self) -> Result<Option<Vec<Series>>, ReadError> {
+    /// The next piece; `None`: there is none any more.
+    async fn read(&mut self) -> Result<Option<Piece>, ReadError> {
         let (first, window) = self.next;
         let (Some(services), Some(&range)) = (self.services.get(first..), self.windows.get(window))
         else {
@@ -191,16 +203,17 @@ impl Export {
             return Ok(None);
         }
         let which = Which::Some(services.iter().map(|service| service.number).collect());
-        let series = self
-            .reader
-            .series(services, which, range, (self.step, self.level), Grouping::Services)
-            .await?;
+        let mut points = self.reader.points_of_each(which, range, (self.step, self.level)).await?;
+        let piece = services.iter().map(|service| {
+            (service.id.clone(), points.remove(&service.number).unwrap_or_default())
+        });
+        let piece = piece.collect();
         self.next = if window + 1 < self.windows.len() {
             (first, window + 1)
         } else {
             (first + self.width, 0)
         };
-        Ok(Some(series))
+        Ok(Some(piece))
     }
 
     /// Writes a piece off the async threads, and keeps the encoder while there
@@ -208,19 +221,19 @@ impl Export {
     async fn write(
         &mut self,
         mut encoder: Box<dyn Encode>,
-        series: Option<Vec<Series>>,
+        piece: Option<Piece>,
     ) -> Result<Bytes, ReadError> {
         let first = !std::mem::replace(&mut self.begun, true);
-        let more = series.is_some();
+        let more = piece.is_some();
         let written = spawn_blocking(move || {
             let mut out = Vec::new();
             if first {
                 encoder.begin(&mut out)?;
             }
-            match series {
-                Some(series) => {
-                    series.iter().try_for_each(|series| encoder.points(series, &mut out))?;
-                }
+            match piece {
+                Some(piece) => piece
+                    .iter()
+                    .try_for_each(|(service, points)| encoder.points(service, points, &mut out))?,
                 None => encoder.end(&mut out)?,
             }
             Ok::<_, ReadError>((encoder, out))

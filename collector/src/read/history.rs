@@ -3,11 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
-use komandorr_wire::ServiceId;
 
 use super::{
-    Calendar, MAX_POINTS, Range, ReadError, Reader, Scope, Series, Step, Summary, calendar, fold,
-    query::{self, BucketRow, Grouping, Which},
+    Calendar, MAX_POINTS, Point, Range, ReadError, Reader, Scope, Series, Step, Summary, calendar,
+    fold,
+    query::{BucketRow, Grouping, Which},
     which,
 };
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
     level::Level,
     registry::Service,
 };
+
+/// Most rows of single services that are read before they are folded, some 60 MB: of
+/// a thousand services a year has a hundred times as many.
+const MANY_ROWS: usize = 1 << 20;
 
 impl Reader {
     /// The history of each service of a scope, with gaps where there is no data.
@@ -25,9 +29,31 @@ impl Reader {
         step: Step,
     ) -> Result<Vec<Series>, ReadError> {
         bounded(step, range)?;
-        let (services, level) = (self.services(scope)?, self.level_of(step, range));
-        let which = which(scope, &services);
-        self.series(&services, which, range, (step, level), Grouping::Services).await
+        let services = self.services(scope)?;
+        let (level, summed) = (self.level_of(step, range), self.level(range));
+        let whole = range.widened(summed.length_ms());
+        let mut all = Vec::with_capacity(services.len());
+        for (group, which) in self.groups(scope, &services, range, level) {
+            let mut rows = self.rows_of_each(which.clone(), range, level).await?;
+            let mut points = match step {
+                Step::Raw => self.points_of_each(which.clone(), range, (step, level)).await?,
+                step => fold_each(&rows, &self.periods(step, range.widened(level.length_ms()))),
+            };
+            // Five minutes that were asked for by name may be gone; their sums are not.
+            if summed != level {
+                rows = self.rows_of_each(which, range, summed).await?;
+            }
+            let now = Timestamp::now();
+            all.extend(group.iter().map(|service| {
+                let rows = rows.remove(&service.number).unwrap_or_default();
+                Series {
+                    service: Some(service.id.clone()),
+                    points: points.remove(&service.number).unwrap_or_default(),
+                    summary: Summary::of(&rows, whole, 1, now),
+                }
+            }));
+        }
+        Ok(all)
     }
 
     /// The history of all services of a scope together, as one series.
@@ -40,14 +66,15 @@ impl Reader {
         let step = step.max(Step::FiveMinutes);
         bounded(step, range)?;
         let (services, level) = (self.services(scope)?, self.level_of(step, range));
-        let which = which(scope, &services);
-        let series = self.series(&services, which, range, (step, level), Grouping::Sum).await?;
-        let empty = || Series {
-            service: None,
-            points: Vec::new(),
-            summary: Summary::of(&[], range, 1, Timestamp::now()),
+        let (which, whole) = (which(scope, &services), range.widened(level.length_ms()));
+        let rows = self.pool.buckets(which, whole, level, Grouping::Sum).await?;
+        let points = fold::points(&rows, &self.periods(step, whole));
+        let summary = if level == self.level(range) {
+            Summary::of(&rows, whole, services.len(), Timestamp::now())
+        } else {
+            self.summary(scope, range).await?
         };
-        Ok(series.into_iter().next().unwrap_or_else(empty))
+        Ok(Series { service: None, points, summary })
     }
 
     /// Where the points of a step are made from.
@@ -55,39 +82,53 @@ impl Reader {
         if step == Step::FiveMinutes { Level::FiveMinutes } else { self.level(range) }
     }
 
-    /// The series of some services, however long they are, at a step that is
-    /// made from a level.
-    pub(super) async fn series(
+    /// Services in groups of which so many rows of a level may be in memory; mostly
+    /// one.
+    pub(super) fn groups<'a>(
         &self,
-        services: &[Arc<Service>],
-        which: Which,
+        scope: &Scope,
+        services: &'a [Arc<Service>],
+        range: Range,
+        level: Level,
+    ) -> Vec<(&'a [Arc<Service>], Which)> {
+        // Before its first traffic a service has no rows.
+        let begins = services.iter().filter_map(|service| self.live.first_day(service.number));
+        let begin_ms = begins.min().unwrap_or_default().max(range.from.as_millisecond());
+        let rows = rows_between(begin_ms, range.to.as_millisecond(), level);
+        let width = (MANY_ROWS / rows).max(1);
+        if services.len() <= width {
+            return vec![(services, which(scope, services))];
+        }
+        let some = |group: &[Arc<Service>]| {
+            Which::Some(group.iter().map(|service| service.number).collect())
+        };
+        services.chunks(width).map(|group| (group, some(group))).collect()
+    }
+
+    /// The points of each of some services, by their numbers.
+    pub(super) async fn points_of_each(
+        &self,
+        services: Which,
         range: Range,
         (step, level): (Step, Level),
-        grouping: Grouping,
-    ) -> Result<Vec<Series>, ReadError> {
-        let range = range.widened(level.length_ms());
-        let mut rows = by_service(self.pool.buckets(which.clone(), range, level, grouping).await?);
-        let mut raw = match step {
-            Step::Raw => self.pool.samples(which, range).await?,
-            _ => HashMap::new(),
-        };
-        let now = Timestamp::now();
-        let mut series = |number: i32, service: Option<ServiceId>, members: usize| {
-            let rows = rows.remove(&number).unwrap_or_default();
-            let summary = Summary::of(&rows, range, members, now);
-            let points = match step {
-                Step::Raw => raw.remove(&number).unwrap_or_default(),
-                step => fold::points(&rows, &self.periods(step, range)),
-            };
-            Series { service, points, summary }
-        };
-        Ok(match grouping {
-            Grouping::Sum => vec![series(query::SUM, None, services.len())],
-            Grouping::Services => services
-                .iter()
-                .map(|service| series(service.number, Some(service.id.clone()), 1))
-                .collect(),
-        })
+    ) -> Result<HashMap<i32, Vec<Point>>, ReadError> {
+        let whole = range.widened(level.length_ms());
+        if step == Step::Raw {
+            return self.pool.samples(services, whole).await;
+        }
+        let rows = self.rows_of_each(services, range, level).await?;
+        Ok(fold_each(&rows, &self.periods(step, whole)))
+    }
+
+    /// The rows of each of some services, in whole buckets of a level; by their numbers.
+    pub(super) async fn rows_of_each(
+        &self,
+        services: Which,
+        range: Range,
+        level: Level,
+    ) -> Result<HashMap<i32, Vec<BucketRow>>, ReadError> {
+        let whole = range.widened(level.length_ms());
+        Ok(by_service(self.pool.buckets(services, whole, level, Grouping::Services).await?))
     }
 
     /// The periods of a step that a range touches.
@@ -106,8 +147,20 @@ fn bounded(step: Step, range: Range) -> Result<(), ReadError> {
     if points > MAX_POINTS { Err(ReadError::TooManyPoints(points)) } else { Ok(()) }
 }
 
-/// Rows by service, which come in the order of services.
-pub(super) fn by_service(rows: Vec<BucketRow>) -> HashMap<i32, Vec<BucketRow>> {
+/// How many rows a service has at most between two moments; at least one.
+pub(super) fn rows_between(from_ms: i64, to_ms: i64, level: Level) -> usize {
+    usize::try_from(to_ms.saturating_sub(from_ms) / level.length_ms()).unwrap_or_default().max(1)
+}
+
+fn fold_each(
+    rows: &HashMap<i32, Vec<BucketRow>>,
+    periods: &[(Timestamp, Timestamp)],
+) -> HashMap<i32, Vec<Point>> {
+    rows.iter().map(|(number, rows)| (*number, fold::points(rows, periods))).collect()
+}
+
+/// Rows by service, which come in the order of services, none of them twice.
+fn by_service(rows: Vec<BucketRow>) -> HashMap<i32, Vec<BucketRow>> {
     match (rows.first(), rows.last()) {
         // Not copied: mostly one service is asked for, and may have many.
         (Some(first), Some(last)) if first.service_no == last.service_no => {

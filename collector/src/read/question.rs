@@ -62,7 +62,7 @@ pub struct Series {
     pub service: Option<ServiceId>,
     /// Oldest first; where there is no data there is no point.
     pub points: Vec<Point>,
-    /// Of exactly the range asked for.
+    /// Of the range asked for, widened to whole buckets.
     pub summary: Summary,
 }
 

@@ -208,3 +208,48 @@ async fn hours_answer_where_five_minutes_are_gone_in_every_zone() -> anyhow::Res
     assert!(bytes.iter().all(|bytes| (5 * 27 * 24..=5 * 31 * 24).contains(bytes)), "{bytes:?}");
     running.stop().await
 }
+
+#[tokio::test]
+async fn five_minutes_that_are_gone_have_the_sums_of_their_hours() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = config(folder.path());
+    let running = Running::start(config.clone(), "UTC")?;
+    running.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
+    running.stop().await?;
+    duckdb::Connection::open(&config.path)?.execute_batch(
+        "INSERT INTO hour_volume
+         SELECT 1, TIMESTAMP '2021-01-01 00:00:00' + INTERVAL 1 HOUR * i, 5, 7, 3600000, 1, 1, 1
+         FROM range(48) AS t (i)",
+    )?;
+    let running = Running::start(config, "UTC")?;
+    let range = Range::new("2021-01-01T06:10:00Z".parse()?, "2021-01-01T08:00:00Z".parse()?)?;
+    let series = running.reader.history(&one("web-1"), range, Step::FiveMinutes).await?.remove(0);
+    assert!(series.points.is_empty());
+    let summary = running.reader.summary(&one("web-1"), range).await?;
+    assert_eq!((summary.up_bytes, summary.down_bytes), (10, 14));
+    assert_eq!(series.summary, summary);
+    let sum = running.reader.history_sum(&Scope::All, range, Step::FiveMinutes).await?;
+    assert_eq!(sum.summary.up_bytes, 10);
+    running.stop().await
+}
+
+#[tokio::test]
+async fn a_service_that_is_named_twice_is_told_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let running = Running::start(config(folder.path()), "UTC")?;
+    let begin_ms = Timestamp::now().as_millisecond() / 3_600_000 * 3_600_000 - 3_600_000;
+    let ids = ["web-1", "web-2"].map(ServiceId::new);
+    let [first, second] = ids.map(Result::unwrap);
+    running.store("web-1", &minutes(begin_ms, 30, |_| (6_000, 60))).await?;
+    running.store("web-2", &minutes(begin_ms, 10, |_| (1_000, 10))).await?;
+    let at = |ms| Timestamp::from_millisecond(ms);
+    let range = Range::new(at(begin_ms)?, at(begin_ms + 30 * MINUTE_MS)?)?;
+    let scope = Scope::Several(vec![first.clone(), second, first]);
+    let told = running.reader.summaries(&scope, range).await?;
+    let told: Vec<_> = told.iter().map(|(id, sums)| (id.as_str(), sums.up_bytes)).collect();
+    assert_eq!(told, [("web-1", 180_000), ("web-2", 10_000)]);
+    let history = running.reader.history(&scope, range, Step::FiveMinutes).await?;
+    let points: Vec<_> = history.iter().map(|series| series.points.len()).collect();
+    assert_eq!(points, [6, 2]);
+    running.stop().await
+}

@@ -14,6 +14,7 @@ mod full_disk;
 mod imports;
 mod intake;
 mod killed;
+mod many;
 mod mosquitto;
 mod order;
 mod rabbitmq;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use komandorr_wire::ServiceId;
 
-use super::{Encode, Range, ReadError, Series, Step, broken};
+use super::{Encode, Point, Range, ReadError, Step, broken};
 
 pub(super) struct Json {
     range: Range,
@@ -41,10 +41,14 @@ impl Encode for Json {
         Ok(())
     }
 
-    fn points(&mut self, series: &Series, out: &mut Vec<u8>) -> Result<(), ReadError> {
-        let Some(service) = &series.service else { return Ok(()) };
+    fn points(
+        &mut self,
+        service: &ServiceId,
+        points: &[Point],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ReadError> {
         self.enter(service, out).map_err(broken)?;
-        for point in &series.points {
+        for point in points {
             let any = self.open.as_mut().is_some_and(|(_, any)| std::mem::replace(any, true));
             out.extend_from_slice(if any { b",\n" } else { b"\n" });
             serde_json::to_writer(&mut *out, point).map_err(broken)?;

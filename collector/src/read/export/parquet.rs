@@ -8,9 +8,10 @@ use duckdb::arrow::{
     },
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
+use komandorr_wire::ServiceId;
 use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
 
-use super::{super::Point, Encode, ReadError, Series, broken};
+use super::{Encode, Point, ReadError, broken};
 
 /// Rows of a group: what is kept in memory, and what a reader can skip.
 const GROUP_ROWS: usize = 64 * 1024;
@@ -70,9 +71,13 @@ impl Encode for Parquet {
         Ok(())
     }
 
-    fn points(&mut self, series: &Series, out: &mut Vec<u8>) -> Result<(), ReadError> {
-        let service = series.service.as_ref().map_or("", |id| id.as_str());
-        let rows = self.columns(service, &series.points)?;
+    fn points(
+        &mut self,
+        service: &ServiceId,
+        points: &[Point],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ReadError> {
+        let rows = self.columns(service.as_str(), points)?;
         if let Some(writer) = &mut self.writer {
             writer.write(&rows).map_err(broken)?;
             // What it has written so far; it counts its offsets itself.

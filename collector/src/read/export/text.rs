@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::{Encode, ReadError, Series, broken};
+use komandorr_wire::ServiceId;
+
+use super::{Encode, Point, ReadError, broken};
 
 const HEAD: &str = "service,t,up_bytes,down_bytes,up_bytes_per_second,down_bytes_per_second,\
                     up_peak_bytes_per_second,down_peak_bytes_per_second,coverage\n";
@@ -15,9 +17,13 @@ impl Encode for Csv {
         Ok(())
     }
 
-    fn points(&mut self, series: &Series, out: &mut Vec<u8>) -> Result<(), ReadError> {
-        let service = series.service.as_ref().map_or("", |id| id.as_str());
-        for p in &series.points {
+    fn points(
+        &mut self,
+        service: &ServiceId,
+        points: &[Point],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ReadError> {
+        for p in points {
             writeln!(
                 out,
                 "{service},{},{},{},{},{},{},{},{}",
