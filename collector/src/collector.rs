@@ -32,6 +32,7 @@ pub struct Collector {
     live: Arc<Live>,
     stats: Arc<Stats>,
     reader: Reader,
+    minutes: KeptMinutes,
 }
 
 impl Collector {
@@ -56,7 +57,7 @@ impl Collector {
         let kept = (minutes, config.hours_kept());
         let reader = Reader::new(&database, &journal, &registry, &live, kept);
         let stats = Arc::new(Stats::new(Arc::clone(&journal)));
-        Ok(Self { config, database, batcher, journal, registry, live, stats, reader })
+        Ok(Self { config, database, batcher, journal, registry, live, stats, reader, minutes })
     }
 
     /// What is going on now.
@@ -104,6 +105,8 @@ impl Collector {
             stats: Arc::clone(&self.stats),
             keep,
             journal: self.journal,
+            reading: self.database.lane(),
+            minutes: self.minutes,
         };
         let writer = Writer {
             lane: self.database.lane(),

@@ -25,7 +25,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{batch::Batch, stats::Failure};
+use crate::{
+    batch::Batch,
+    live::{SpanVolumes, Spans},
+    stats::Failure,
+};
 use entry::Entry;
 pub(crate) use spread::spread_all;
 pub(crate) use spreader::Spreader;
@@ -189,6 +193,25 @@ pub(crate) fn encode(batch: &Batch, keep: usize) -> Result<Vec<u8>, postcard::Er
 pub(crate) fn write(connection: &Connection, number: u64, entry: &[u8]) -> duckdb::Result<()> {
     let mut statement = connection.prepare_cached("INSERT INTO journal VALUES (?, ?)")?;
     statement.execute(duckdb::params![number, entry]).map(drop)
+}
+
+/// Adds what waits in the journal of the day and the month of some volumes.
+pub(crate) fn add_waiting(
+    connection: &Connection,
+    spans: Spans,
+    volumes: &mut SpanVolumes,
+) -> duckdb::Result<()> {
+    spread::each_waiting(connection, |entry| {
+        for (&(service_no, bucket_ms), part) in entry.volumes.iter() {
+            let (today, month) = volumes.entry(service_no).or_default();
+            if spans.day().contains(&bucket_ms) {
+                today.add(part.up, part.down);
+            }
+            if spans.month().contains(&bucket_ms) {
+                month.add(part.up, part.down);
+            }
+        }
+    })
 }
 
 /// Whether a batch of which nobody knows is committed.

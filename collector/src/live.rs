@@ -2,13 +2,14 @@
 //! speeds and volumes. The dashboard and every live page are served from here
 //! and never wait for DuckDB.
 
+mod agent;
 mod current;
 mod fleet;
 mod periods;
 mod service;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -17,9 +18,10 @@ use komandorr_wire::ServiceId;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+pub use agent::AgentState;
 pub use current::{Current, State, Volume};
 pub use fleet::{FLEET_SLOT_MS, FleetSlot};
-pub use service::{AgentState, InterfaceState, KEPT_SAMPLES, RecentSample};
+pub use service::{InterfaceState, KEPT_SAMPLES, RecentSample};
 
 use crate::{
     batch::{Batch, Row},
@@ -46,10 +48,15 @@ struct LiveState {
     /// By the store's number.
     services: BTreeMap<i32, ServiceLive>,
     fleet: Fleet,
+    /// The day and the month whose volumes the services have.
+    counted: Spans,
     /// The registry's version and how many services there were here, when those
     /// that are removed were looked for.
     looked: (u64, usize),
 }
+
+/// Volumes of today and of this month, by the service's number.
+pub(crate) type SpanVolumes = HashMap<i32, (Volume, Volume)>;
 
 /// What the store knew of a service when the program started.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +64,7 @@ pub(crate) struct StoredVolumes {
     pub(crate) total: Volume,
     pub(crate) today: Volume,
     pub(crate) month: Volume,
-    /// Start of the first day with traffic, Unix milliseconds.
+    /// Start of the first day or five minutes with traffic, Unix milliseconds.
     pub(crate) first_ms: Option<i64>,
 }
 
@@ -141,11 +148,25 @@ impl Live {
         self.state.read().services.get(&service.number).map(get)
     }
 
-    /// Takes up what the store holds of a service.
-    pub(crate) fn restore(&self, service_no: i32, volumes: StoredVolumes) {
-        let spans = self.periods.at(Timestamp::now());
+    /// Takes up what the store holds of services; `spans`: what is today and this
+    /// month there.
+    pub(crate) fn restore(
+        &self,
+        spans: Spans,
+        services: impl Iterator<Item = (i32, StoredVolumes)>,
+    ) {
         let mut state = self.state.write();
-        state.services.entry(service_no).or_default().restore(volumes, spans);
+        state.counted = spans;
+        for (service_no, volumes) in services {
+            state.services.entry(service_no).or_default().restore(volumes, spans);
+        }
+    }
+
+    /// Today and this month, where they are not the ones whose volumes are known: a
+    /// day has begun, or the clock was set.
+    pub(crate) fn begun(&self, now: Timestamp) -> Option<Spans> {
+        let spans = self.periods.at(now);
+        (self.state.read().counted != spans).then_some(spans)
     }
 
     /// Takes up from when a service reports by itself, Unix milliseconds.
@@ -171,9 +192,15 @@ impl Live {
         }
     }
 
-    /// Takes up what was just committed.
-    pub(crate) fn apply(&self, batch: &Batch) {
-        let spans = self.periods.at(Timestamp::now());
+    /// Takes up what was just committed. `stored`: what all services have moved in
+    /// spans that have begun, the batch included.
+    pub(crate) fn apply(
+        &self,
+        batch: &Batch,
+        now: Timestamp,
+        stored: Option<(Spans, SpanVolumes)>,
+    ) {
+        let spans = stored.as_ref().map_or_else(|| self.periods.at(now), |(spans, _)| *spans);
         let mut state = self.state.write();
         for row in &batch.rows {
             let service = state.services.entry(row.service_no).or_default();
@@ -194,6 +221,13 @@ impl Live {
             let service = state.services.entry(service_no).or_default();
             service.count_in_periods(bucket_ms, part, spans);
         }
+        if let Some((spans, volumes)) = stored {
+            for (number, service) in &mut state.services {
+                let (today, month) = volumes.get(number).copied().unwrap_or_default();
+                service.begin(spans, today, month);
+            }
+        }
+        state.counted = spans;
         self.forget_removed(&mut state);
         drop(state);
         self.version.send_modify(|version| *version += 1);
@@ -201,38 +235,4 @@ impl Live {
 }
 
 #[cfg(test)]
-mod tests {
-    use komandorr_wire::Sample;
-
-    use super::*;
-    use crate::{batch::Batcher, registry::ServiceDetails, store::Database};
-
-    #[test]
-    fn a_removed_service_stays_in_memory_no_longer_than_its_last_batch() -> anyhow::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let database = Database::open(&folder.path().join("live.duckdb"))?;
-        let registry = Arc::new(Registry::load(database.lane())?);
-        let live = Live::new(Arc::clone(&registry), TimeZone::UTC);
-        let (gone, stays) = (ServiceId::new("gone")?, ServiceId::new("stays")?);
-        let [gone_no, stays_no] = [&gone, &stays]
-            .map(|id| registry.register(id, ServiceDetails::default()).map(|s| s.number));
-        let (gone_no, stays_no) = (gone_no?, stays_no?);
-        let mut batcher = Batcher::default();
-        let mut commit = |numbers: &[i32]| {
-            let mut batch = Batch::default();
-            for &number in numbers {
-                let sample = Sample { up: 1, interval_ms: 1000, ..Sample::default() };
-                batcher.add(&mut batch, number, [sample], Timestamp::now().as_millisecond());
-            }
-            live.apply(&batch);
-            live.state.read().services.keys().copied().collect::<Vec<_>>()
-        };
-        assert_eq!(commit(&[gone_no, stays_no]), [gone_no, stays_no]);
-        registry.remove(&gone)?;
-        assert_eq!(commit(&[stays_no]), [stays_no]);
-        // Taken before the removal, and committed after that one.
-        assert_eq!(commit(&[gone_no, stays_no]), [stays_no]);
-        assert_eq!(commit(&[gone_no]), [stays_no]);
-        Ok(())
-    }
-}
+mod tests;

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use duckdb::Connection;
+use duckdb::{Connection, params};
 use jiff::Timestamp;
 use komandorr_wire::{AgentSeq, Origin, Sample};
 
 use crate::{
-    batch::{Batcher, Row},
+    batch::{Batcher, FUTURE_TOLERANCE_MS, Row},
     live::{KEPT_SAMPLES, Live, Spans, StoredVolumes},
     ranges::RangeSet,
     read::{self, KeptMinutes},
@@ -20,15 +20,18 @@ pub(crate) fn restore(
     live: &Live,
     minutes: KeptMinutes,
 ) -> duckdb::Result<Batcher> {
-    let spans = Spans::around(Timestamp::now(), live.zone());
+    let now = Timestamp::now();
+    let spans = Spans::around(now, live.zone());
     let running = read::in_spans(connection, spans, minutes)?;
     let first_days = read::first_days(connection)?;
-    for (service_no, total) in read::of_all_time(connection)? {
+    let totals = read::of_all_time(connection)?.into_iter();
+    let volumes = totals.map(|(service_no, total)| {
         let (today, month) = running.get(&service_no).copied().unwrap_or_default();
         let first_ms = first_days.get(&service_no).copied();
-        live.restore(service_no, StoredVolumes { total, today, month, first_ms });
-    }
-    for row in last_samples(connection)? {
+        (service_no, StoredVolumes { total, today, month, first_ms })
+    });
+    live.restore(spans, volumes);
+    for row in last_samples(connection, now)? {
         live.restore_sample(&row);
     }
     let mut batcher = batcher(connection)?;
@@ -72,9 +75,10 @@ fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {
     Ok(batcher)
 }
 
-fn last_samples(connection: &Connection) -> duckdb::Result<Vec<Row>> {
+fn last_samples(connection: &Connection, now: Timestamp) -> duckdb::Result<Vec<Row>> {
+    let latest_ms = now.as_millisecond().saturating_add(FUTURE_TOLERANCE_MS);
     let mut statement = connection.prepare(include_str!("sql/last_samples.sql"))?;
-    let rows = statement.query_map([KEPT_SAMPLES as u64], |row| {
+    let rows = statement.query_map(params![KEPT_SAMPLES as u64, latest_ms], |row| {
         let ended_ms = row.get(3)?;
         let agent_no = row.get(1)?;
         let seq: Option<u64> = row.get(2)?;
@@ -98,7 +102,7 @@ fn last_samples(connection: &Connection) -> duckdb::Result<Vec<Row>> {
                 up_total: row.get(12)?,
                 down_total: row.get(13)?,
                 ended_ms: Some(ended_ms),
-                agent: seq.map(|seq| AgentSeq { agent: "".into(), seq: Some(seq) }),
+                agent: identity.map(|agent| AgentSeq { agent: agent.into(), seq }),
                 ..Sample::default()
             },
         })

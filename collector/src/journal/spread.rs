@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use duckdb::{Connection, types::Type};
+use duckdb::{Connection, Row, types::Type};
 
 use super::{append::append, entry::Entry, latest::keep_latest};
 use crate::store::{Lane, transaction};
@@ -31,6 +31,19 @@ pub(crate) fn spread_all(lane: &Lane, keep: usize) -> duckdb::Result<()> {
     Ok(())
 }
 
+/// Looks at each batch that the journal holds.
+pub(super) fn each_waiting(
+    connection: &Connection,
+    mut look: impl FnMut(&Entry<'_>),
+) -> duckdb::Result<()> {
+    let mut statement = connection.prepare("SELECT entry FROM journal")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        look(&decoded(row, 0)?);
+    }
+    Ok(())
+}
+
 /// Reads the first batches up to a number; `None`: there are none.
 pub(super) fn take(
     connection: &Connection,
@@ -42,11 +55,9 @@ pub(super) fn take(
     let mut rows = statement.query([until])?;
     let (mut taken, mut many) = (Taken::default(), MANY_SAMPLES);
     while let Some(row) = rows.next()? {
-        let entry = row.get_ref(1)?;
-        let bytes = entry.as_blob().map_err(|error| unreadable(Box::new(error)))?;
-        taken.together.add(Entry::decode(bytes).map_err(|error| unreadable(Box::new(error)))?);
+        taken.together.add(decoded(row, 1)?);
         taken.last = row.get(0)?;
-        taken.bytes += bytes.len();
+        taken.bytes += row.get_ref(1)?.as_blob().map_or(0, <[u8]>::len);
         if taken.together.samples.len() >= many {
             keep_latest(&mut taken.together.samples, keep);
             // Of many services all may be worth keeping: the next look is far off.
@@ -97,6 +108,13 @@ fn numbers(connection: &Connection, sql: &str) -> duckdb::Result<HashSet<i32>> {
     let mut statement = connection.prepare(sql)?;
     let numbers = statement.query_map([], |row| row.get(0))?;
     numbers.collect()
+}
+
+/// The batch in a column.
+fn decoded(row: &Row<'_>, at: usize) -> duckdb::Result<Entry<'static>> {
+    let entry = row.get_ref(at)?;
+    let bytes = entry.as_blob().map_err(|error| unreadable(Box::new(error)))?;
+    Entry::decode(bytes).map_err(|error| unreadable(Box::new(error)))
 }
 
 fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> duckdb::Error {

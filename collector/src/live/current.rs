@@ -162,11 +162,14 @@ impl Current {
     }
 }
 
-/// A sample is fresh by when it arrived: the agent's clock may be off.
+/// A sample is fresh by when it arrived: the agent's clock may be off. Of one that
+/// came while our own was ahead nobody knows how old it is.
 fn state(last: &RecentSample, live: &ServiceLive, now: Timestamp) -> State {
-    let age_ms = now.as_millisecond().saturating_sub(last.arrived_at.as_millisecond());
+    let now_ms = now.as_millisecond();
+    let age_ms = now_ms.saturating_sub(last.arrived_at.as_millisecond());
     let silent_after = (live.interval_ms() * SILENT_INTERVALS).max(SILENT_AT_LEAST_MS);
-    if age_ms > i64::try_from(silent_after).unwrap_or(i64::MAX) {
+    let old = age_ms > i64::try_from(silent_after).unwrap_or(i64::MAX);
+    if old || last.is_of_future(now_ms) {
         State::Silent
     } else if last.up_bytes_per_second().max(last.down_bytes_per_second()) < IDLE_BELOW {
         State::Idle

@@ -19,11 +19,11 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    pub(super) fn day(self) -> Range<i64> {
+    pub(crate) fn day(self) -> Range<i64> {
         self.day_ms..self.next_day_ms
     }
 
-    pub(super) fn month(self) -> Range<i64> {
+    pub(crate) fn month(self) -> Range<i64> {
         self.month_ms..self.next_month_ms
     }
 

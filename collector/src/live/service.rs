@@ -7,6 +7,7 @@ use komandorr_wire::{Interface, Origin};
 
 use super::{
     StoredVolumes, Volume,
+    agent::{AgentLive, AgentState, is_of_future},
     periods::{Running, Spans},
 };
 use crate::{
@@ -16,15 +17,11 @@ use crate::{
 
 /// How many of a service's last samples are kept in memory, as in the seed.
 pub const KEPT_SAMPLES: usize = 100;
-/// From how many of an agent's last samples its clock's offset is estimated.
-const OFFSET_SAMPLES: usize = 20;
 /// Most agents of a service that are told apart: beyond it the one that was
 /// silent longest is forgotten.
 const MANY_AGENTS: usize = 16;
 /// How long an agent that went away is still shown, milliseconds.
 const AGENT_SHOWN_MS: i64 = 3_600_000;
-/// Samples this old on arrival were kept for want of a taker, milliseconds.
-const CATCHING_UP_MS: i64 = 10_000;
 /// Interval of an agent of which only one sample over a gap is known.
 const DEFAULT_INTERVAL_MS: u64 = 5_000;
 
@@ -58,6 +55,11 @@ pub struct RecentSample {
 }
 
 impl RecentSample {
+    /// Whether it came while our clock was ahead of what it shows now.
+    pub(super) fn is_of_future(&self, now_ms: i64) -> bool {
+        is_of_future(self.arrived_at, now_ms)
+    }
+
     /// Mean speed of sending, bytes per second.
     pub fn up_bytes_per_second(&self) -> u64 {
         speed(self.up_bytes, self.interval_ms)
@@ -78,23 +80,6 @@ pub struct InterfaceState {
     pub interval_ms: u64,
 }
 
-/// An agent that reports as this service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentState {
-    /// Identity of its state on disk, as the store numbers it.
-    pub agent_no: i32,
-    /// When its last sample arrived.
-    pub last_seen: Timestamp,
-    /// By how much our clock is ahead of its clock, milliseconds: the least
-    /// delay of its last samples, so that a slow network adds nothing.
-    pub clock_offset_ms: i64,
-    /// Its clock was impossible, and the arrival was taken instead.
-    pub clock_corrected: bool,
-    /// How old its last sample was on arrival, milliseconds, while it sends
-    /// what it kept when nobody took it; `None`: it has caught up.
-    pub behind_ms: Option<i64>,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct ServiceLive {
     /// Oldest first, by end.
@@ -110,56 +95,26 @@ pub(super) struct ServiceLive {
     month: Running,
 }
 
-#[derive(Debug)]
-struct AgentLive {
-    state: AgentState,
-    delays_ms: VecDeque<i64>,
-}
-
-impl AgentLive {
-    fn new(agent_no: i32, last_seen: Timestamp) -> Self {
-        let state = AgentState {
-            agent_no,
-            last_seen,
-            clock_offset_ms: 0,
-            clock_corrected: false,
-            behind_ms: None,
-        };
-        Self { state, delays_ms: VecDeque::new() }
-    }
-
-    fn observe(&mut self, arrived_at: Timestamp, delay_ms: i64, clock_corrected: bool) {
-        self.delays_ms.push_back(delay_ms);
-        if self.delays_ms.len() > OFFSET_SAMPLES {
-            self.delays_ms.pop_front();
-        }
-        self.state.last_seen = self.state.last_seen.max(arrived_at);
-        self.state.clock_corrected = clock_corrected;
-        self.state.clock_offset_ms = self.delays_ms.iter().copied().min().unwrap_or_default();
-        self.state.behind_ms = self.behind_ms();
-    }
-
-    /// A clock that is off delays all samples alike; a spool that is sent at
-    /// once shows in delays that fall from sample to sample.
-    fn behind_ms(&self) -> Option<i64> {
-        let longest = self.delays_ms.iter().copied().max()?;
-        let last = self.delays_ms.back().copied()?;
-        let falls = longest - last > CATCHING_UP_MS;
-        (falls && last > CATCHING_UP_MS).then_some(last)
-    }
-}
-
 impl ServiceLive {
     pub(super) fn restore(&mut self, volumes: StoredVolumes, spans: Spans) {
         self.total = volumes.total;
         self.first_ms = volumes.first_ms;
-        self.today = Running::new(spans.day(), volumes.today);
-        self.month = Running::new(spans.month(), volumes.month);
+        self.begin(spans, volumes.today, volumes.month);
+    }
+
+    /// Takes up what it has moved so far in the day and the month that are present.
+    pub(super) fn begin(&mut self, spans: Spans, today: Volume, month: Volume) {
+        self.today = Running::new(spans.day(), today);
+        self.month = Running::new(spans.month(), month);
     }
 
     /// Takes a sample among the last ones; late ones find their place by time.
     pub(super) fn observe(&mut self, row: &Row) {
         let sample = RecentSample::of(row);
+        // An import counts as having come long ago.
+        if row.origin != Origin::Import {
+            self.forget_future(row.arrived_ms);
+        }
         let newest = self.recent.back().is_none_or(|last| last.ended_at <= sample.ended_at);
         if newest {
             self.recent.push_back(sample);
@@ -178,6 +133,14 @@ impl ServiceLive {
             self.interfaces = row.sample.interfaces.iter().map(state).collect();
         }
         self.observe_agent(row, sample.arrived_at);
+    }
+
+    /// Forgets what came while our clock was ahead: it would stay the last for as long
+    /// as that, and look fresh.
+    fn forget_future(&mut self, now_ms: i64) {
+        while self.recent.back().is_some_and(|last| last.is_of_future(now_ms)) {
+            self.recent.pop_back();
+        }
     }
 
     fn observe_agent(&mut self, row: &Row, arrived_at: Timestamp) {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -13,9 +14,10 @@ use super::{Filled, RETRY, filling::Pending};
 use crate::{
     batch::Batch,
     journal::{self, Journal},
-    live::Live,
+    live::{Live, SpanVolumes, Spans},
+    read::{KeptMinutes, in_spans},
     stats::Stats,
-    store::{Lane, one_line},
+    store::{Lane, one_line, transaction},
 };
 
 /// What the committer's thread owns.
@@ -27,6 +29,9 @@ pub(crate) struct Committer {
     /// How many samples of a service are kept as they came.
     pub(crate) keep: usize,
     pub(crate) journal: Arc<Journal>,
+    /// For what it reads now and then, with DuckDB's optimizer.
+    pub(crate) reading: Lane,
+    pub(crate) minutes: KeptMinutes,
 }
 
 impl Committer {
@@ -45,7 +50,7 @@ impl Committer {
             }
             // The next batch is handed over while this one is settled.
             let writes_on = freed.send(()).await.is_ok();
-            self.live.apply(&batch);
+            self.show(&batch, Timestamp::now());
             receipts.iter().for_each(Pending::settle);
             if !writes_on {
                 return;
@@ -88,6 +93,34 @@ impl Committer {
         }
     }
 
+    /// Has the live state take up a batch. What it has counted of today and this month
+    /// holds until another day begins or the clock is set: then all of it is read anew,
+    /// here, where nothing else is committed meanwhile.
+    fn show(&self, batch: &Batch, now: Timestamp) {
+        let stored = self.live.begun(now).and_then(|spans| match self.stored(spans) {
+            Ok(volumes) => Some((spans, volumes)),
+            Err(error) => {
+                tracing::warn!(
+                    reason = one_line(&error),
+                    "reading the volumes of today and this month: they go on from what is known"
+                );
+                None
+            }
+        });
+        self.live.apply(batch, now, stored);
+    }
+
+    /// What all services have moved in spans, as far as it is committed.
+    fn stored(&self, spans: Spans) -> duckdb::Result<SpanVolumes> {
+        self.reading.with(|connection| {
+            transaction(connection, |connection| {
+                let mut volumes = in_spans(connection, spans, self.minutes)?;
+                journal::add_waiting(connection, spans, &mut volumes)?;
+                Ok(volumes)
+            })
+        })
+    }
+
     /// Commits an entry once. In `doubt`, after an error, it is looked for first: it
     /// may be there all the same.
     fn write(&self, entry: &[u8], doubt: &mut bool) -> Result<(), String> {
@@ -103,3 +136,6 @@ impl Committer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
