@@ -173,11 +173,14 @@ impl Reader {
         let (older, newer) = periods.split_at(by_hours);
         let mut reports: Vec<WeekReport> = Vec::with_capacity(periods.len());
         for (periods, level) in [(older, Level::Hour), (newer, Level::FiveMinutes)] {
+        let mut told = Timestamp::MIN;
             let (Some(&(from, _)), Some(&(_, to))) = (periods.first(), periods.last()) else {
                 continue;
             };
-            // Weeks begin where five minutes do, but not where hours do everywhere.
-            let whole = Range { from, to }.widened(level.length_ms());
+            // Weeks begin where five minutes do, but not where hours do everywhere: the
+            // last hour is of the week that it begins in, and is not told again.
+            let whole = Range { from: from.max(told), to }.widened(level.length_ms());
+            told = whole.to;
             let (which, grouping) = (which(scope, &services), Grouping::of(&services));
             let rows = self.pool.buckets(which, whole, level, grouping).await?;
             for ((_, rows), &(from, to)) in fold::cut(&rows, periods).zip(periods) {

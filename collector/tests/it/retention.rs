@@ -118,6 +118,22 @@ async fn a_week_is_the_same_however_many_are_asked_for() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn half_an_hour_around_the_oldest_five_minutes_counts_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let day = std::time::Duration::from_hours(24);
+    let settings = Config { keep_five_minutes: 16 * day, ..config(folder.path()) };
+    // Weeks begin half an hour off UTC's hours there.
+    let running = Running::start(settings, "Asia/Kolkata")?;
+    let samples = up_to_now("a", 28 * 288, 300);
+    running.store("web-1", &samples).await?;
+    let scope = Scope::One(ServiceId::new("web-1")?);
+    let weeks = running.reader.weekly(&scope, 6, Timestamp::now()).await?;
+    let told: u64 = weeks.iter().map(|week| week.summary.up_bytes).sum();
+    assert_eq!(told, samples.iter().map(|sample| sample.up).sum::<u64>());
+    running.stop().await
+}
+
+#[tokio::test]
 async fn a_bucket_with_more_samples_than_are_counted_keeps_nothing_from_being_joined()
 -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
