@@ -2,6 +2,7 @@
 //! the administrator's password and sessions: kept in DuckDB, answered from memory.
 
 mod credential;
+mod doubt;
 mod password;
 mod persist;
 mod session;
@@ -317,16 +318,6 @@ impl Registry {
         self.tell(Revoked::Service(id));
         self.changed();
         Ok(())
-    }
-
-    /// Lets an error of a removal pass where the service is gone all the same: a
-    /// commit may be durable though DuckDB reports an error, such as of the
-    /// checkpoint that it makes then.
-    fn must_be_gone(&self, number: i32, error: duckdb::Error) -> Result<(), RegistryError> {
-        match self.connection.with(|connection| persist::holds(connection, number)) {
-            Ok(false) => Ok(()),
-            _ => Err(error.into()),
-        }
     }
 
     fn changed(&self) {

@@ -122,7 +122,13 @@ impl Registry {
         };
         let until = Timestamp::now().checked_add(grace).unwrap_or(Timestamp::MAX);
         let connection = self.connection.lock()?;
-        persist::replace_credential(&connection, &fresh, until)?;
+        let replaced = persist::replace_credential(&connection, &fresh, until);
+        if let Err(error) = replaced {
+            drop(connection);
+            self.must_hold(&fresh, error)?;
+            self.drop_expired();
+            return Ok(token);
+        }
         for old in self.credentials.write().iter_mut().filter(|c| c.is(Role::Agent, id.as_str())) {
             old.expires_at = Some(old.expires_at.map_or(until, |at| at.min(until)));
         }
@@ -188,7 +194,12 @@ impl Registry {
             created_at: now(),
             expires_at: None,
         };
-        persist::insert_credential(&connection, &fresh)?;
+        let inserted = persist::insert_credential(&connection, &fresh);
+        if let Err(error) = inserted {
+            drop(connection);
+            self.must_hold(&fresh, error)?;
+            return Ok(token);
+        }
         self.credentials.write().push(fresh);
         Ok(token)
     }
@@ -222,8 +233,13 @@ impl Registry {
         if !self.credentials.read().iter().any(goes) {
             return Err(RegistryError::Unknown(name.to_owned()));
         }
-        for role in roles {
-            persist::remove_credential(&connection, *role, name)?;
+        let removed =
+            roles.iter().try_for_each(|role| persist::remove_credential(&connection, *role, name));
+        if let Err(error) = removed {
+            drop(connection);
+            self.read_credentials(&error);
+            let stays = self.credentials.read().iter().any(goes);
+            return if stays { Err(error.into()) } else { Ok(()) };
         }
         self.drop_credentials(goes);
         Ok(())

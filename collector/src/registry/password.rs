@@ -54,7 +54,16 @@ impl Registry {
             .map_err(|error| RegistryError::Store(format!("hashing failed: {error}")))?
             .to_string();
         let connection = self.connection.lock()?;
-        persist::set_password(&connection, ADMIN, &hash, Timestamp::now())?;
+        let set = persist::set_password(&connection, ADMIN, &hash, Timestamp::now());
+        // Whoever changes it waits until it is known here as well.
+        let _alone = match set {
+            Ok(()) => Some(connection),
+            Err(error) => {
+                drop(connection);
+                self.must_be_set(&hash, error)?;
+                None
+            }
+        };
         *self.password.hash.lock() = Some(hash);
         self.sessions.write().clear();
         Ok(())

@@ -31,3 +31,64 @@ fn a_registration_that_is_kept_though_it_failed_is_not_doubled() -> anyhow::Resu
     assert!(stored.iter().all(|(id, _, name)| name == id.as_str()), "{stored:?}");
     Ok(())
 }
+
+/// What DuckDB says of a commit that is durable, but for the checkpoint after it.
+fn failed() -> duckdb::Error {
+    let code = duckdb::ffi::Error::new(duckdb::ffi::DuckDBError);
+    duckdb::Error::DuckDBFailure(code, Some("Could not create checkpoint".to_owned()))
+}
+
+#[test]
+fn a_token_that_is_kept_though_that_failed_lets_in_at_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let database = Database::open(&folder.path().join("registry.duckdb"))?;
+    let registry = Registry::load(database.lane())?;
+    registry.admit_operator("operator");
+    let web = ServiceId::new("web-1")?;
+    let (service, old) = registry.create(&web, ServiceDetails::default())?;
+    let revoked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&revoked);
+    registry.when_revoked(move |revoked| {
+        if let Revoked::Credential(credential) = revoked {
+            told.lock().push(credential.name.clone());
+        }
+    });
+    let new = Token::random();
+    let fresh = Credential {
+        name: web.to_string(),
+        role: Role::Agent,
+        service_no: Some(service.number),
+        hash: credential::hash(new.expose()),
+        created_at: now(),
+        expires_at: None,
+    };
+    // Nothing of it is stored: the old one goes on.
+    assert!(registry.must_hold(&fresh, failed()).is_err());
+    assert!(registry.agent_may("web-1", old.expose()));
+    let connection = registry.connection.lock()?;
+    persist::replace_credential(&connection, &fresh, Timestamp::now())?;
+    drop(connection);
+    registry.must_hold(&fresh, failed())?;
+    let as_loaded = Registry::load(database.lane())?;
+    for registry in [&registry, &as_loaded] {
+        assert!(registry.agent_may("web-1", new.expose()));
+        assert!(!registry.agent_may("web-1", old.expose()));
+    }
+    assert!(registry.by_token("operator").is_some(), "never stored");
+    assert_eq!(*revoked.lock(), ["web-1"]);
+    Ok(())
+}
+
+#[test]
+fn a_password_that_is_kept_though_that_failed_is_the_one() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let database = Database::open(&folder.path().join("registry.duckdb"))?;
+    let registry = Registry::load(database.lane())?;
+    assert!(registry.must_be_set("new", failed()).is_err());
+    let connection = registry.connection.lock()?;
+    persist::set_password(&connection, ADMIN, "new", now())?;
+    drop(connection);
+    registry.must_be_set("new", failed())?;
+    assert!(registry.must_be_set("other", failed()).is_err());
+    Ok(())
+}

@@ -174,6 +174,20 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// Looks at what is stored after a change that failed: a commit may be durable
+    /// though DuckDB reports an error, such as of the checkpoint that it makes then.
+    /// What the error has lost is there again; nobody may hold the lane.
+    pub(crate) fn after<T>(
+        &self,
+        error: &duckdb::Error,
+        look: impl FnOnce(&Connection) -> duckdb::Result<T>,
+    ) -> duckdb::Result<T> {
+        self.database.heal(error);
+        self.with(look)
+    }
+}
+
 impl Drop for Lane {
     fn drop(&mut self) {
         self.database.slots.lock().retain(|slot| !Arc::ptr_eq(slot, &self.slot));
