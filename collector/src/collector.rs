@@ -142,15 +142,28 @@ fn on_thread(
     let runtime = Handle::current();
     let (finished, wait) = oneshot::channel::<()>();
     let spawned = thread::Builder::new().name(format!("komandorr-{name}")).spawn(move || {
+        let _told = TellOfPanic(name);
         runtime.block_on(work());
         finished.send(())
     });
     async move {
         if let Err(error) = spawned {
             tracing::error!(%error, "starting a thread of the collector");
-        } else if wait.await.is_err() {
-            // Only a panic drops the sender unused.
-            tracing::error!(thread = name, "a thread of the collector panicked");
+        } else {
+            // A panic drops the sender unused, and has been told of.
+            drop(wait.await);
+        }
+    }
+}
+
+/// Says that a thread has panicked when that happens: some are waited for only at the
+/// stop.
+struct TellOfPanic(&'static str);
+
+impl Drop for TellOfPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!(thread = self.0, "a thread of the collector panicked");
         }
     }
 }

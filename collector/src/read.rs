@@ -1,5 +1,6 @@
-//! Questions about stored traffic. Every answer is exact after every commit,
-//! late samples included.
+//! Questions about stored traffic. Every answer is exact, late samples included, as of
+//! all that was acknowledged before; where that takes more than two seconds to get
+//! into the tables, as of what is in them.
 
 mod calendar;
 mod export;
@@ -172,8 +173,8 @@ impl Reader {
         let by_hours = periods.partition_point(|&(from, _)| !self.minutes.since(from));
         let (older, newer) = periods.split_at(by_hours);
         let mut reports: Vec<WeekReport> = Vec::with_capacity(periods.len());
-        for (periods, level) in [(older, Level::Hour), (newer, Level::FiveMinutes)] {
         let mut told = Timestamp::MIN;
+        for (periods, level) in [(older, Level::Hour), (newer, Level::FiveMinutes)] {
             let (Some(&(from, _)), Some(&(_, to))) = (periods.first(), periods.last()) else {
                 continue;
             };

@@ -106,15 +106,20 @@ impl Pool {
         level: Level,
         grouping: Grouping,
     ) -> Result<Vec<BucketRow>, ReadError> {
-        self.view(move |connection| {
-            let rows = match (grouping, &services, level.fleet()) {
-                (Grouping::Sum, Which::All(_), Some(sums)) => fleet(connection, range, level, sums),
-                (Grouping::Sum, ..) => summed(connection, range, &level.source(), &services.list()),
-                (Grouping::Services, ..) => each(connection, range, level, &services.list()),
-            };
-            Ok(columns::joined(rows?))
-        })
-        .await
+        let list = services.list();
+        match (grouping, services, level.fleet()) {
+            // Two questions: what is kept, and what came since.
+            (Grouping::Sum, Which::All(_), Some(sums)) => {
+                self.view(move |c| fleet(c, range, level, sums).map(columns::joined)).await
+            }
+            (Grouping::Sum, ..) => {
+                let source = level.source();
+                self.run(move |c| summed(c, range, &source, &list).map(columns::joined)).await
+            }
+            (Grouping::Services, ..) => {
+                self.run(move |c| each(c, range, level, &list).map(columns::joined)).await
+            }
+        }
     }
 }
 
