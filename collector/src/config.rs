@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn hours_are_kept_at_least_as_long_as_five_minutes() {
         let kept = |keep_hours, keep_five_minutes| {
-            Config { keep_hours, keep_five_minutes, ..Config::default() }.hours_kept()
+            Config { keep_five_minutes, keep_hours, ..Config::default() }.hours_kept()
         };
         assert_eq!(kept(32 * DAY, 400 * DAY), 400 * DAY);
         assert_eq!(kept(10 * YEAR, 400 * DAY), 10 * YEAR);

@@ -147,7 +147,7 @@ mod tests {
         for days in [90, 50, 50, 10] {
             let keep_hours = Duration::from_hours(24 * days);
             let keep_five_minutes = Duration::ZERO;
-            let config = Config { keep_hours, keep_five_minutes, ..Config::default() };
+            let config = Config { keep_five_minutes, keep_hours, ..Config::default() };
             volumes(&connection, &config, Timestamp::now())?;
             for table in ["hour_volume", "day_volume"] {
                 let count = format!("SELECT count(*) FROM {table}");

@@ -95,7 +95,7 @@ impl Import {
             (None, Some(file)) => (vec![self.of_vnstat(file, &zone)?], Vec::new()),
             (None, None) => bail!("name the original's database, or --vnstat FILE"),
         };
-        let kept = Timestamp::now().checked_sub(settings.storage.keep_hours);
+        let kept = Timestamp::now().checked_sub(settings.storage.hours_kept());
         let kept_ms = kept.unwrap_or(Timestamp::MIN).as_millisecond();
         let mut rows = Vec::new();
         for found in found {
