@@ -151,7 +151,7 @@ impl Settings {
     pub(crate) fn zone(&self) -> Result<TimeZone, Impossible> {
         match self.site.time_zone.as_str() {
             "" => Ok(TimeZone::system()),
-            name => TimeZone::get(name).map_err(|_| {
+            name => TimeZone::get(name).ok().ok_or_else(|| {
                 let reason =
                     format!("\"{name}\" is no time zone: write one such as \"Europe/Berlin\"");
                 Impossible::new("site.time_zone", reason)
