@@ -40,7 +40,9 @@ async fn vnstat_imported(server: &Server, folder: &Path, service: &str) -> anyho
 }
 
 async fn berlin(folder: &Path) -> anyhow::Result<Server> {
-    Server::serve_with(folder, &["site.time_zone=Europe/Berlin"]).await
+    // The databases are of 2025, and asked for to the minute.
+    let settings = ["site.time_zone=Europe/Berlin", "storage.keep_five_minutes=50 years"];
+    Server::serve_with(folder, &settings).await
 }
 
 fn of<'a>(current: &'a Value, id: &str) -> &'a Value {
