@@ -1,5 +1,7 @@
 //! The answers against a slow, obvious recomputation.
 
+use std::path::Path;
+
 use jiff::{Timestamp, ToSpan, civil, tz::TimeZone};
 use komandorr_collector::{
     read::{Calendar, Range, ReadError, Scope, Step},
@@ -185,21 +187,26 @@ async fn questions_without_an_answer_say_why() -> anyhow::Result<()> {
     running.stop().await
 }
 
-#[tokio::test]
-async fn hours_answer_where_five_minutes_are_gone_in_every_zone() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let config = config(folder.path());
+/// A store with so many hours of web-1 from 2021 on, 5 bytes up and 7 down in each, as
+/// they stay when their five minutes have gone.
+async fn with_hours_alone(folder: &Path, hours: u32, zone: &str) -> anyhow::Result<Running> {
+    let config = config(folder);
     let running = Running::start(config.clone(), "UTC")?;
     running.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
     running.stop().await?;
-    // Three years of hours, as they stay when their five minutes have gone.
-    duckdb::Connection::open(&config.path)?.execute_batch(
+    duckdb::Connection::open(&config.path)?.execute_batch(&format!(
         "INSERT INTO hour_volume
          SELECT 1, TIMESTAMP '2021-01-01 00:00:00' + INTERVAL 1 HOUR * i, 5, 7, 3600000, 1, 1, 1
-         FROM range(3 * 365 * 24) AS t (i)",
-    )?;
-    // Half an hour off UTC's hours.
-    let running = Running::start(config, "Asia/Kolkata")?;
+         FROM range({hours}) AS t (i)",
+    ))?;
+    Running::start(config, zone)
+}
+
+#[tokio::test]
+async fn hours_answer_where_five_minutes_are_gone_in_every_zone() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Three years; half an hour off UTC's hours.
+    let running = with_hours_alone(folder.path(), 3 * 365 * 24, "Asia/Kolkata").await?;
     let range = Range::new("2021-12-31T18:30:00Z".parse()?, "2022-12-31T18:30:00Z".parse()?)?;
     let months = running.reader.volumes(&one("web-1"), range, Calendar::Month).await?;
     let bytes: Vec<u64> = months.iter().map(|month| month.volume.up_bytes).collect();
@@ -212,16 +219,7 @@ async fn hours_answer_where_five_minutes_are_gone_in_every_zone() -> anyhow::Res
 #[tokio::test]
 async fn five_minutes_that_are_gone_have_the_sums_of_their_hours() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let config = config(folder.path());
-    let running = Running::start(config.clone(), "UTC")?;
-    running.registry.register(&ServiceId::new("web-1")?, ServiceDetails::default())?;
-    running.stop().await?;
-    duckdb::Connection::open(&config.path)?.execute_batch(
-        "INSERT INTO hour_volume
-         SELECT 1, TIMESTAMP '2021-01-01 00:00:00' + INTERVAL 1 HOUR * i, 5, 7, 3600000, 1, 1, 1
-         FROM range(48) AS t (i)",
-    )?;
-    let running = Running::start(config, "UTC")?;
+    let running = with_hours_alone(folder.path(), 48, "UTC").await?;
     let range = Range::new("2021-01-01T06:10:00Z".parse()?, "2021-01-01T08:00:00Z".parse()?)?;
     let series = running.reader.history(&one("web-1"), range, Step::FiveMinutes).await?.remove(0);
     assert!(series.points.is_empty());

@@ -6,7 +6,7 @@ use komandorr_wire::ServiceId;
 
 use crate::{
     browser::Browser,
-    support::{FLEET, Stage, now_ms, sample, sample_at},
+    support::{FLEET, Stage, now_ms, sample, steady},
 };
 
 /// Publishes a sample of every host of the fleet.
@@ -205,10 +205,7 @@ async fn a_lost_stream_is_told_and_found_again() -> Result<()> {
 #[tokio::test]
 async fn the_chart_is_read_with_pointer_and_arrow_keys() -> Result<()> {
     let stage = Stage::open().await?;
-    let now = now_ms();
-    let samples: Vec<_> =
-        (0..120).map(|i| sample_at(now - (119 - i) * 5000, 1_500_000, 250_000, 5)).collect();
-    stage.publish("web-1", &samples).await?;
+    stage.publish("web-1", &steady(120)).await?;
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
     browser.until_live().await?;

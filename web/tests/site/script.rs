@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::{
     browser::Browser,
-    support::{Stage, now_ms, sample, sample_at},
+    support::{Stage, now_ms, sample, sample_at, steady},
 };
 
 const ARROW_LEFT: &str = "\u{e012}";
 const END: &str = "\u{e010}";
 const HOME: &str = "\u{e011}";
+const PAGE_UP: &str = "\u{e00e}";
 
 #[tokio::test]
 async fn a_page_that_cannot_be_loaded_anew_says_so_until_it_can() -> Result<()> {
@@ -87,16 +88,13 @@ async fn every_point_of_a_chart_with_gaps_is_reached_by_keys() -> Result<()> {
 #[tokio::test]
 async fn a_crosshair_keeps_its_place_when_its_chart_moves_on() -> Result<()> {
     let stage = Stage::open().await?;
-    let now = now_ms();
-    let samples: Vec<_> =
-        (0..120).map(|i| sample_at(now - (119 - i) * 5000, 1_500_000, 250_000, 5)).collect();
-    stage.publish("web-1", &samples).await?;
+    stage.publish("web-1", &steady(120)).await?;
     let browser = Browser::open().await?;
     browser.goto(&stage.url("/")).await?;
     browser.until_live().await?;
     browser.run("document.querySelector('#fleet .frame').focus()").await?;
     for _ in 0..4 {
-        browser.keys("#fleet .frame", "\u{e00e}").await?;
+        browser.keys("#fleet .frame", PAGE_UP).await?;
     }
     let (place, edge) = ("return document.querySelector('#fleet .frame').dataset.x", "dataset.to");
     let before = browser.run(place).await?;
@@ -117,10 +115,8 @@ async fn a_crosshair_keeps_its_place_when_its_chart_moves_on() -> Result<()> {
 #[tokio::test]
 async fn a_finger_reads_a_chart_where_it_is_and_the_whole_of_the_box() -> Result<()> {
     let stage = Stage::open().await?;
-    let now = now_ms();
-    let samples: Vec<_> =
-        (0..720).map(|i| sample_at(now - (719 - i) * 5000, 1_500_000, 250_000, 5)).collect();
-    stage.publish("web-1", &samples).await?;
+    // More than the hour and the five minutes that its chart has at most.
+    stage.publish("web-1", &steady(800)).await?;
     let browser = Browser::open().await?;
     browser.width(360).await?;
     browser.goto(&stage.url("/services/web-1?range=hour")).await?;

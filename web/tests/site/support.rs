@@ -237,6 +237,15 @@ pub(crate) fn sample_at(ended_ms: i64, up: u64, down: u64, seconds: u64) -> Samp
     }
 }
 
+/// So many samples of 5 s without a gap, the last of them ended now: 1.5 MB/s up and
+/// 250 KB/s down.
+#[allow(dead_code, reason = "shared with examples")]
+pub(crate) fn steady(count: i64) -> Vec<Sample> {
+    let now = now_ms();
+    let sample = |before: i64| sample_at(now - before * 5000, 1_500_000, 250_000, 5);
+    (0..count).rev().map(sample).collect()
+}
+
 /// A host of the invented fleet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Host {
