@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use duckdb::Connection;
 use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use subtle::ConstantTimeEq;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Registry, RegistryError, now, persist};
+use super::{Registry, RegistryError, doubt::change, now, persist};
 
 /// Random bytes in a token: more than anybody can guess.
 const TOKEN_BYTES: usize = 32;
@@ -121,14 +122,17 @@ impl Registry {
             expires_at: None,
         };
         let until = Timestamp::now().checked_add(grace).unwrap_or(Timestamp::MAX);
-        let connection = self.connection.lock()?;
-        let replaced = persist::replace_credential(&connection, &fresh, until);
-        if let Err(error) = replaced {
-            drop(connection);
-            self.must_hold(&fresh, error)?;
-            self.drop_expired();
-            return Ok(token);
-        }
+        let replaced = change(self.connection.lock()?, |connection| {
+            persist::replace_credential(connection, &fresh, until)
+        });
+        let _alone = match replaced {
+            Ok(alone) => alone,
+            Err(error) => {
+                self.must_hold(&fresh, error)?;
+                self.drop_expired();
+                return Ok(token);
+            }
+        };
         for old in self.credentials.write().iter_mut().filter(|c| c.is(Role::Agent, id.as_str())) {
             old.expires_at = Some(old.expires_at.map_or(until, |at| at.min(until)));
         }
@@ -194,13 +198,10 @@ impl Registry {
             created_at: now(),
             expires_at: None,
         };
-        let inserted = persist::insert_credential(&connection, &fresh);
-        if let Err(error) = inserted {
-            drop(connection);
-            self.must_hold(&fresh, error)?;
-            return Ok(token);
+        match change(connection, |connection| persist::insert_credential(connection, &fresh)) {
+            Ok(_alone) => self.credentials.write().push(fresh),
+            Err(error) => self.must_hold(&fresh, error)?,
         }
-        self.credentials.write().push(fresh);
         Ok(token)
     }
 
@@ -233,15 +234,18 @@ impl Registry {
         if !self.credentials.read().iter().any(goes) {
             return Err(RegistryError::Unknown(name.to_owned()));
         }
-        let removed =
-            roles.iter().try_for_each(|role| persist::remove_credential(&connection, *role, name));
-        if let Err(error) = removed {
-            drop(connection);
-            self.read_credentials(&error);
-            let stays = self.credentials.read().iter().any(goes);
-            return if stays { Err(error.into()) } else { Ok(()) };
+        let remove = |connection: &Connection| {
+            roles.iter().try_for_each(|role| persist::remove_credential(connection, *role, name))
+        };
+        match change(connection, remove) {
+            Ok(_alone) => self.drop_credentials(goes),
+            Err(error) => {
+                self.read_credentials(&error);
+                if self.credentials.read().iter().any(goes) {
+                    return Err(error.into());
+                }
+            }
         }
-        self.drop_credentials(goes);
         Ok(())
     }
 

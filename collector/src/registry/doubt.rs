@@ -1,7 +1,23 @@
 //! What became of changes that DuckDB says have failed: a commit may be durable all
 //! the same, and what is known here must be what the next start finds.
 
+use duckdb::Connection;
+use parking_lot::MappedMutexGuard;
+
 use super::{ADMIN, Credential, Registry, RegistryError, Revoked, Role, persist};
+
+/// The connection of the registry, held.
+type Held<'a> = MappedMutexGuard<'a, Connection>;
+
+/// Makes a change, and holds the connection until what has changed is known here as
+/// well. An error lets go of it: what is stored is looked at over the same one.
+pub(super) fn change(
+    connection: Held<'_>,
+    change: impl FnOnce(&Connection) -> duckdb::Result<()>,
+) -> duckdb::Result<Held<'_>> {
+    change(&connection)?;
+    Ok(connection)
+}
 
 impl Registry {
     /// Lets an error of a removal pass where the service is gone all the same.
@@ -16,17 +32,21 @@ impl Registry {
         }
     }
 
-    /// Lets an error of a change pass where this password is stored all the same.
+    /// Lets an error of a change pass where this password is stored all the same, and
+    /// takes it up while nobody sets another one.
     pub(super) fn must_be_set(
         &self,
-        hash: &str,
+        hash: String,
         error: duckdb::Error,
     ) -> Result<(), RegistryError> {
-        let stored = self.connection.after(&error, |c| persist::password_hash(c, ADMIN));
-        match stored {
-            Ok(Some(stored)) if stored == hash => Ok(()),
-            _ => Err(error.into()),
-        }
+        let set = self.connection.after(&error, |connection| {
+            let set = persist::password_hash(connection, ADMIN)?.as_ref() == Some(&hash);
+            if set {
+                self.take_up_password(hash);
+            }
+            Ok(set)
+        });
+        if set.unwrap_or(false) { Ok(()) } else { Err(error.into()) }
     }
 
     /// Lets an error of a change pass where this credential is stored all the same.

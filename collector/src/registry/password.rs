@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Registry, RegistryError, persist};
+use super::{Registry, RegistryError, doubt::change, persist};
 
 /// The one account with a password.
 pub const ADMIN: &str = "admin";
@@ -53,20 +53,20 @@ impl Registry {
             .hash_password(password.as_bytes())
             .map_err(|error| RegistryError::Store(format!("hashing failed: {error}")))?
             .to_string();
-        let connection = self.connection.lock()?;
-        let set = persist::set_password(&connection, ADMIN, &hash, Timestamp::now());
-        // Whoever changes it waits until it is known here as well.
-        let _alone = match set {
-            Ok(()) => Some(connection),
-            Err(error) => {
-                drop(connection);
-                self.must_be_set(&hash, error)?;
-                None
-            }
-        };
+        let set = change(self.connection.lock()?, |connection| {
+            persist::set_password(connection, ADMIN, &hash, Timestamp::now())
+        });
+        match set {
+            Ok(_alone) => self.take_up_password(hash),
+            Err(error) => self.must_be_set(hash, error)?,
+        }
+        Ok(())
+    }
+
+    /// Knows another password, and ends all sessions.
+    pub(super) fn take_up_password(&self, hash: String) {
         *self.password.hash.lock() = Some(hash);
         self.sessions.write().clear();
-        Ok(())
     }
 
     /// Whether this is the administrator's password.
