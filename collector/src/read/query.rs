@@ -2,45 +2,27 @@
 
 mod buckets;
 mod columns;
+mod pool;
+mod row;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::collections::HashMap;
 
-use duckdb::{Connection, OptionalExt as _};
+use duckdb::OptionalExt as _;
 use jiff::Timestamp;
-use parking_lot::Mutex;
-use tokio::{sync::Semaphore, task::spawn_blocking};
 
 pub(super) use buckets::{Grouping, Which};
+pub(super) use pool::Pool;
+pub(super) use row::BucketRow;
 
 use super::{Point, Range, ReadError};
 use crate::{
     bucket::{DAY_MS, bucket_of},
-    journal::Journal,
     level::Level,
     live::Volume,
-    store::{Database, Lane, instant},
+    store::instant,
 };
-
-/// Queries that run at once: more would only share the same processors.
-const AT_ONCE: usize = 4;
-
-/// Stands for the service in rows of several together; numbers begin at 1.
-pub(super) const SUM: i32 = 0;
-
-/// One bucket of a service, or of several together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct BucketRow {
-    pub(super) service_no: i32,
-    pub(super) start_ms: i64,
-    pub(super) up: u64,
-    pub(super) down: u64,
-    pub(super) covered_ms: u64,
-    /// Highest speed of a sample; of several services, the sum of their means.
-    pub(super) up_peak: u64,
-    pub(super) down_peak: u64,
-}
 
 /// Rows of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,109 +77,7 @@ pub(super) fn whole_days(from_ms: i64, to_ms: i64) -> (i64, i64) {
     (first_ms, bucket_of(to_ms, DAY_MS).max(first_ms))
 }
 
-impl BucketRow {
-    /// Whether it is of several services together.
-    pub(super) fn is_sum(&self) -> bool {
-        self.service_no == SUM
-    }
-
-    /// Mean speed of sending over the covered time, summed over services.
-    pub(super) fn up_mean(&self) -> u64 {
-        self.mean(self.up, self.up_peak)
-    }
-
-    /// Mean speed of receiving over the covered time, summed over services.
-    pub(super) fn down_mean(&self) -> u64 {
-        self.mean(self.down, self.down_peak)
-    }
-
-    /// Bytes per second, rounded down. Of several services the highest is the
-    /// sum of their means already. Worked out here: DuckDB would take several
-    /// times as long for numbers of 128 bits.
-    fn mean(&self, bytes: u64, peak: u64) -> u64 {
-        if self.is_sum() {
-            return peak;
-        }
-        let covered_ms = self.covered_ms.max(1);
-        if let Some(thousandfold) = bytes.checked_mul(1000) {
-            return thousandfold / covered_ms;
-        }
-        let mean = u128::from(bytes) * 1000 / u128::from(covered_ms);
-        u64::try_from(mean).unwrap_or(u64::MAX)
-    }
-}
-
-/// Connections to one database, handed out for one query each.
-#[derive(Debug, Clone)]
-pub(super) struct Pool {
-    path: Arc<Path>,
-    journal: Arc<Journal>,
-    idle: Arc<Mutex<Vec<Lane>>>,
-    permits: Arc<Semaphore>,
-}
-
 impl Pool {
-    pub(super) fn new(database: &Arc<Database>, journal: &Arc<Journal>) -> Self {
-        let lanes = (0..AT_ONCE).map(|_| database.lane()).collect();
-        let permits = Arc::new(Semaphore::new(AT_ONCE));
-        Self {
-            path: database.path().into(),
-            journal: Arc::clone(journal),
-            idle: Arc::new(Mutex::new(lanes)),
-            permits,
-        }
-    }
-
-    /// Runs a query that must not miss anything that is acknowledged.
-    pub(super) async fn run_on_all<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        if !self.journal.caught_up().await {
-            return Err(ReadError::Store(
-                "the newest samples are not in its tables yet".to_owned(),
-            ));
-        }
-        self.run(query).await
-    }
-
-    /// Runs a query where it may block; on all that is acknowledged by now, unless
-    /// that takes too long.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        self.journal.caught_up().await;
-        let stopped = |_| ReadError::Store("it is being closed".to_owned());
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(stopped)?;
-        let idle = Arc::clone(&self.idle);
-        let answer = spawn_blocking(move || {
-            let _permit = permit;
-            // There are as many as permits.
-            let lane = idle.lock().pop().ok_or(duckdb::Error::InvalidQuery)?;
-            let answer = lane.with(query);
-            idle.lock().push(lane);
-            answer
-        });
-        let answer = answer.await.map_err(|error| ReadError::Store(error.to_string()))?;
-        answer.map_err(|error| ReadError::of(&error, &self.path))
-    }
-
-    /// Runs questions that see the same store, whatever housekeeping joins
-    /// meanwhile.
-    pub(super) async fn view<T: Send + 'static>(
-        &self,
-        questions: impl FnOnce(&Connection) -> duckdb::Result<T> + Send + 'static,
-    ) -> Result<T, ReadError> {
-        self.run(|connection| {
-            let view = connection.unchecked_transaction()?;
-            let answer = questions(&view)?;
-            view.commit()?;
-            Ok(answer)
-        })
-        .await
-    }
-
     /// The stored samples of some services in a range, as points.
     pub(super) async fn samples(
         &self,

@@ -4,7 +4,7 @@ use duckdb::Connection;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::{AT_ONCE, BucketRow, Pool, Range, ReadError, columns, within};
+use super::{BucketRow, Pool, Range, ReadError, columns, pool::AT_ONCE, within};
 use crate::{
     bucket::bucket_of,
     level::Level,
@@ -18,7 +18,7 @@ const FEW: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::read) enum Grouping {
     Services,
-    /// One row a bucket, whose service is [`super::SUM`].
+    /// One row a bucket, whose service is [`super::row::SUM`].
     Sum,
 }
 
