@@ -1,7 +1,7 @@
 //! The clocks: one that counts suspend and never jumps for intervals, the
 //! wall clock for time stamps only, and the identity of the host's boot.
 
-use std::{path::Path, time::SystemTime};
+use std::{path::Path, sync::OnceLock, time::SystemTime};
 
 /// Begins a boot's identity that is made of the minute of the boot.
 const UP: &str = "up-";
@@ -38,6 +38,15 @@ pub(crate) fn wall_ms() -> i64 {
 /// battery starts in 1970.
 pub(crate) fn wall_ms_if_set() -> Option<i64> {
     Some(wall_ms()).filter(|&now| now > LONG_AGO_MS)
+}
+
+/// Whether the host has a clock that runs while it is off, or while it is paused.
+pub(crate) fn runs_while_off() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let clocks = || std::fs::read_dir("/sys/class/rtc");
+        !cfg!(target_os = "linux") || clocks().is_ok_and(|mut clocks| clocks.next().is_some())
+    })
 }
 
 /// The identity of the host's boot: what the kernel says, else the time at

@@ -4,6 +4,9 @@
 //! it stamps then is wrong, and would stay so in the spool. But when a sample of
 //! this boot ended is known on the clock that never jumps, and so is what that
 //! clock and the wall clock show now.
+//!
+//! A virtual machine that was paused looks the same: its wall clock jumps, but what
+//! it showed before was right. Such a host has a clock that runs while it is off.
 
 use std::borrow::Cow;
 
@@ -22,11 +25,17 @@ pub(super) struct Moment {
     pub(super) boot_ms: u64,
     /// Nothing while the wall clock is not set.
     pub(super) wall_ms: Option<i64>,
+    /// Whether the wall clock was right before it jumped, if it showed anything.
+    pub(super) runs_while_off: bool,
 }
 
 impl Moment {
     pub(super) fn now() -> Self {
-        Self { boot_ms: clock::boot_ms(), wall_ms: clock::wall_ms_if_set() }
+        Self {
+            boot_ms: clock::boot_ms(),
+            wall_ms: clock::wall_ms_if_set(),
+            runs_while_off: clock::runs_while_off(),
+        }
     }
 
     /// The encoded sample that ended at `ended_ms` of the clock of this boot, with
@@ -39,7 +48,9 @@ impl Moment {
         let since = i64::try_from(self.boot_ms.checked_sub(ended_ms)?).ok()?;
         let ended = self.wall_ms?.checked_sub(since)?;
         let mut sample = komandorr_wire::decode(sample).ok()?.pop()?;
-        let jumped = sample.ended_ms.is_none_or(|stamp| stamp.abs_diff(ended) > JUMP_MS);
+        let jumped = sample
+            .ended_ms
+            .is_none_or(|stamp| !self.runs_while_off && stamp.abs_diff(ended) > JUMP_MS);
         sample.ended_ms = Some(ended);
         jumped.then(|| komandorr_wire::encode_one(&sample))
     }

@@ -5,7 +5,7 @@ use super::*;
 
 /// The wall clock once it is set, and the other one at the same moment.
 const SET: i64 = 1_800_000_000_000;
-const NOW: Moment = Moment { boot_ms: 1_000_000, wall_ms: Some(SET) };
+const NOW: Moment = Moment { boot_ms: 1_000_000, wall_ms: Some(SET), runs_while_off: false };
 
 fn add_stamped(spool: &mut Spool, ended_ms: Option<i64>) -> u64 {
     let step = step(spool);
@@ -37,6 +37,9 @@ fn samples_of_this_boot_follow_a_wall_clock_that_was_set_since() {
         stamps(&mut spool, NOW),
         [Some(true_end(first)), Some(true_end(second)), Some(true_end(third) + 3000)]
     );
+    // One that runs while the host is off was right before a pause, too.
+    let paused = Moment { runs_while_off: true, ..NOW };
+    assert_eq!(stamps(&mut spool, paused), [Some(true_end(first)), stored[1], stored[2]]);
     // As long as it is not set there is nothing better, and after the next boot
     // nobody knows any more.
     assert_eq!(stamps(&mut spool, Moment { wall_ms: None, ..NOW }), stored);
