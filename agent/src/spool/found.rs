@@ -45,19 +45,18 @@ pub(super) fn read_segments(dir: &Path) -> anyhow::Result<Found> {
             }
             Tail::Torn | Tail::Damaged => true,
         };
-        if damaged {
-            found.damaged = true;
-            report(dir, &segment, whole, state.is_some());
-        }
+        found.damaged |= damaged;
+        let aside = damaged && report(dir, &segment, whole, state.is_some());
         found.last_damaged = damaged;
         if state.is_none() {
             remove(&segment);
             continue;
         }
-        if tail != Tail::None {
+        // What is not set aside stays as it is: a disk that has an error now may give it
+        // back at the next start. To a damaged one nothing is added.
+        if tail != Tail::None && (aside || !damaged) {
             let cut = OpenOptions::new().write(true).open(&segment.path);
             let cut = cut.and_then(|file| file.set_len(whole));
-            // To a damaged one nothing is added.
             if let Err(error) = cut
                 && !damaged
             {
@@ -71,11 +70,12 @@ pub(super) fn read_segments(dir: &Path) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-/// Says that a file is damaged, and sets it aside. Where that fails too, as on a
-/// disk that is full or cannot be read there, the agent goes on without.
-fn report(dir: &Path, segment: &Segment, whole: u64, read_on: bool) {
+/// Says that a file is damaged, and sets it aside; whether that succeeds. Where it does
+/// not, as on a disk that is full or cannot be read there, the agent goes on without.
+fn report(dir: &Path, segment: &Segment, whole: u64, read_on: bool) -> bool {
     let path = segment.path.display();
-    match set_aside(dir, segment, read_on) {
+    let aside = set_aside(dir, segment, read_on);
+    match &aside {
         Ok(aside) => {
             let aside = aside.display();
             tracing::error!(%path, at = whole, %aside, "the spool is damaged; the damaged file is set aside");
@@ -84,6 +84,7 @@ fn report(dir: &Path, segment: &Segment, whole: u64, read_on: bool) {
             tracing::error!(%path, at = whole, %error, "the spool is damaged, and the damaged file cannot be set aside");
         }
     }
+    aside.is_ok()
 }
 
 /// Puts a damaged file out of the way, for whoever wants to look at it; a copy of

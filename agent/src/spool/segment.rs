@@ -154,9 +154,10 @@ impl State {
 /// Whether a file will not be read later either: it is gone or cut, or the disk has
 /// lost a part of it (EIO).
 pub(super) fn is_lost(error: &io::Error) -> bool {
+    // The number that Unix has for it; Windows means another thing by it.
     const DISK_ERROR: i32 = 5;
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
-        || error.raw_os_error() == Some(DISK_ERROR)
+        || (cfg!(unix) && error.raw_os_error() == Some(DISK_ERROR))
 }
 
 /// The bytes of a file up to where the disk has lost some, and whether it has.

@@ -56,6 +56,7 @@ fn damage_that_cannot_be_set_aside_keeps_no_agent_from_its_work() {
     fs::write(dir.path().join("damaged"), "").unwrap();
     let mut spool = open(dir.path());
     assert!(!waiting(&mut spool, 100).is_empty(), "what can be read is still sent");
+    assert_eq!(fs::read(&path).unwrap(), bytes, "the rest may be read another time");
     add(&mut spool);
     assert!(add(&mut spool).newest.is_some());
 }
