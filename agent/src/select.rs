@@ -142,10 +142,24 @@ fn counted_twice(links: &[Link], choices: &[Choice]) -> Option<String> {
              --interface {way} counts one side only"
         ));
     }
+    let name_it = "--interface, with the name of the provider's side, counts that only";
+    // Through a modem or a VLAN, which one of the counted links carries.
+    let carried = |link: &&Link| {
+        link.default_route && matches!(link.role, Role::Tunnel | Role::Vlan | Role::Stacked)
+    };
+    if routed.is_empty()
+        && beside.len() > 1
+        && let Some(way) = links.iter().find(carried)
+    {
+        let (names, way) = (list(&beside), &way.name);
+        return Some(format!(
+            "{names} are counted, of which one carries {way}, the default route; {twice}: {name_it}"
+        ));
+    }
     let (counted, first) = (list(&[routed, beside].concat()), ports.first()?);
     let advice = match ports.iter().find(|port| port.default_route) {
         Some(way) => format!("--interface {} counts one side only", way.name),
-        None => "--interface, with the name of the provider's side, counts that only".to_owned(),
+        None => name_it.to_owned(),
     };
     let more = if ports.len() > 1 { " .." } else { "" };
     let switch = format!("carries the ports of a switch ({}{more})", first.name);

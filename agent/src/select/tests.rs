@@ -89,6 +89,13 @@ fn auto_warns_where_forwarded_bytes_could_count_twice() {
     // Whoever names interfaces has chosen.
     links[1].default_route = false;
     assert_eq!(Selection::parse("eth*").choose(&links).warning, None);
+    // The provider's side may be a modem's, or a VLAN's.
+    links[0].default_route = false;
+    links[2] = link("ppp0", Role::Tunnel, None, true);
+    assert!(told(&links).contains("eth0, eth1 are counted"), "{}", told(&links));
+    assert!(told(&links).contains("ppp0, the default route"), "{}", told(&links));
+    links[0].up = false;
+    assert_eq!(told(&links), "", "one link is one side");
     // The ports of a switch share the host's own port.
     let switch = [
         link("eth0", Role::Physical, None, false),
