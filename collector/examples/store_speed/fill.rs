@@ -1,4 +1,4 @@
-//! Years of history in seconds: the roll-ups as housekeeping leaves them.
+//! Years of history in minutes: the roll-ups as housekeeping leaves them.
 
 use std::path::Path;
 
@@ -9,23 +9,36 @@ use komandorr_collector::{Collector, Config};
 const SERVICES: i64 = 1000;
 const DAY_MS: i64 = 86_400_000;
 
+const FIVE_MINUTES_MS: i64 = 300_000;
 const HOUR_MS: i64 = 3_600_000;
 
-/// Tables with the length of their buckets and of the blocks that they are
-/// sorted by, the long ones first.
-const LEVELS: [(&str, &str, i64, &[i64]); 2] = [
-    (
-        "five_minute_volume",
-        "fleet_five_minutes",
-        300_000,
-        &[32 * DAY_MS, 8 * DAY_MS, DAY_MS, 2 * HOUR_MS],
-    ),
-    ("hour_volume", "fleet_hours", HOUR_MS, &[256 * DAY_MS, 8 * DAY_MS, DAY_MS]),
-];
+/// A level of roll-up.
+struct Level {
+    table: &'static str,
+    /// The table of the sums over all services.
+    fleet: &'static str,
+    bucket_ms: i64,
+    /// Lengths of the blocks that it is sorted by, the long ones first.
+    blocks: &'static [i64],
+}
+
+const FIVE_MINUTES: Level = Level {
+    table: "five_minute_volume",
+    fleet: "fleet_five_minutes",
+    bucket_ms: FIVE_MINUTES_MS,
+    blocks: &[32 * DAY_MS, 8 * DAY_MS, DAY_MS, 2 * HOUR_MS],
+};
+const HOURS: Level = Level {
+    table: "hour_volume",
+    fleet: "fleet_hours",
+    bucket_ms: HOUR_MS,
+    blocks: &[256 * DAY_MS, 8 * DAY_MS, DAY_MS],
+};
 /// How long after its end a block is sorted, at the latest.
 const SETTLED_MS: i64 = 6 * HOUR_MS;
 
-pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
+/// So many months of five minutes, and of hours.
+pub(crate) fn fill(database: &Path, months: i64, months_of_hours: i64) -> anyhow::Result<()> {
     let config = Config { path: database.to_owned(), ..Config::default() };
     drop(Collector::open(config, TimeZone::UTC)?);
     let connection = Connection::open(database)?;
@@ -36,33 +49,85 @@ pub(crate) fn fill(database: &Path, months: i64) -> anyhow::Result<()> {
          FROM range({SERVICES}) AS t (i)"
     ))?;
     let end_ms = Timestamp::now().as_millisecond();
-    let begin_ms = (end_ms - months * 30 * DAY_MS) / DAY_MS * DAY_MS;
-    for (table, fleet, bucket_ms, blocks) in LEVELS {
-        let mut from = begin_ms;
+    for (level, months) in [(FIVE_MINUTES, months), (HOURS, months_of_hours)] {
+        level.fill(&connection, end_ms - months * 30 * DAY_MS, end_ms)?;
+        connection.execute_batch("CHECKPOINT")?;
+        size(&connection, level.table, database)?;
+    }
+    days(&connection)
+}
+
+impl Level {
+    fn fill(&self, connection: &Connection, from_ms: i64, end_ms: i64) -> duckdb::Result<()> {
+        let mut from = from_ms / DAY_MS * DAY_MS;
         while from < end_ms {
             // The next end of a block that is sorted, the longest that fits.
-            let mut ends = blocks.iter().map(|length| ((from / length + 1) * length, length));
+            let mut ends = self.blocks.iter().map(|length| ((from / length + 1) * length, length));
             let sorted = ends.find(|&(end, length)| end + length.min(&SETTLED_MS) <= end_ms);
             let (to, order) = match sorted.map(|(end, _)| end) {
                 Some(end) => (end, "service_no, bucket"),
-                None => (end_ms / bucket_ms * bucket_ms, "bucket, service_no"),
+                None => (end_ms / self.bucket_ms * self.bucket_ms, "bucket, service_no"),
             };
             if to <= from {
                 break;
             }
-            rows(&connection, table, fleet, bucket_ms, (from, to), order)?;
+            self.rows(connection, (from, to), order)?;
             from = to;
         }
-        for length in blocks {
+        for length in self.blocks {
             let until = (end_ms - length.min(&SETTLED_MS)) / length * length;
             connection.execute_batch(&format!(
-                "INSERT INTO sorted_volume VALUES ('{table}', {length}, make_timestamp_ms({until}))"
+                "INSERT INTO sorted_volume
+                 VALUES ('{}', {length}, make_timestamp_ms({until}))",
+                self.table
             ))?;
         }
-        connection.execute_batch("CHECKPOINT")?;
-        size(&connection, table, database)?;
+        Ok(())
     }
-    days(&connection)
+
+    /// Each service has a usual speed, from 1 KB/s to 1 MB/s, and three times that
+    /// downwards; each five minutes are by up to half above or below it, with peaks
+    /// above that. An hour is twelve of them: their sum, and the highest of their peaks.
+    fn rows(
+        &self,
+        connection: &Connection,
+        (from, to): (i64, i64),
+        order: &str,
+    ) -> duckdb::Result<()> {
+        let &Self { table, fleet, bucket_ms, .. } = self;
+        let (buckets, seconds) = ((to - from) / bucket_ms, bucket_ms / 1000);
+        let parts = bucket_ms / FIVE_MINUTES_MS;
+        let sum = vec!["random()"; usize::try_from(parts).unwrap_or(1)].join(" + ");
+        let speed = format!("(0.5 + ({sum}) / {parts})");
+        let peak = format!("(1.5 + 2 * pow(random(), 1.0 / {parts}))");
+        connection.execute_batch(&format!(
+            "INSERT INTO {table}
+             SELECT
+                 service_no,
+                 make_timestamp_ms({from} + b * {bucket_ms}) AS bucket,
+                 (usual * {seconds} * {speed})::UBIGINT,
+                 (usual * 3 * {seconds} * {speed})::UBIGINT,
+                 {bucket_ms},
+                 (usual * {peak})::UBIGINT,
+                 (usual * 3 * {peak})::UBIGINT,
+                 {seconds} // 5
+             FROM (
+                 SELECT service_no, pow(10, 3 + 3 * (hash(service_no) % 1000) / 1000.0) AS usual
+                 FROM service
+             ), range({buckets}) AS t (b)
+             ORDER BY {order};
+             INSERT INTO {fleet}
+             SELECT
+                 bucket, count(*), sum(up_bytes), sum(down_bytes), sum(covered_ms),
+                 sum(up_bytes::HUGEINT * 1000 // greatest(covered_ms, 1)),
+                 sum(down_bytes::HUGEINT * 1000 // greatest(covered_ms, 1))
+             FROM {table}
+             WHERE bucket >= make_timestamp_ms({from})::TIMESTAMP_MS
+                 AND bucket < make_timestamp_ms({to})::TIMESTAMP_MS
+             GROUP BY bucket
+             ORDER BY bucket;"
+        ))
+    }
 }
 
 /// Each day of each service, from its hours.
@@ -79,46 +144,6 @@ fn days(connection: &Connection) -> anyhow::Result<()> {
          CHECKPOINT",
     )?;
     Ok(())
-}
-
-/// Each service has a usual speed, from 1 KB/s to 1 MB/s, and three times that
-/// downwards; each bucket is by half above or below it.
-fn rows(
-    connection: &Connection,
-    table: &str,
-    fleet: &str,
-    bucket_ms: i64,
-    (from, to): (i64, i64),
-    order: &str,
-) -> duckdb::Result<()> {
-    let buckets = (to - from) / bucket_ms;
-    let seconds = bucket_ms / 1000;
-    connection.execute_batch(&format!(
-        "INSERT INTO {table}
-         SELECT
-             service_no,
-             make_timestamp_ms({from} + b * {bucket_ms}) AS bucket,
-             (usual * {seconds} * (0.5 + random()))::UBIGINT,
-             (usual * 3 * {seconds} * (0.5 + random()))::UBIGINT,
-             {bucket_ms},
-             (usual * (1.5 + 2 * random()))::UBIGINT,
-             (usual * 3 * (1.5 + 2 * random()))::UBIGINT,
-             {seconds} // 5
-         FROM (
-             SELECT service_no, pow(10, 3 + 3 * (hash(service_no) % 1000) / 1000.0) AS usual
-             FROM service
-         ), range({buckets}) AS t (b)
-         ORDER BY {order};
-         INSERT INTO {fleet}
-         SELECT
-             bucket, count(*), sum(up_bytes), sum(down_bytes), sum(covered_ms),
-             sum(up_bytes::HUGEINT * 1000 // greatest(covered_ms, 1)),
-             sum(down_bytes::HUGEINT * 1000 // greatest(covered_ms, 1))
-         FROM {table}
-         WHERE bucket >= make_timestamp_ms({from})::TIMESTAMP_MS AND bucket < make_timestamp_ms({to})::TIMESTAMP_MS
-         GROUP BY bucket
-         ORDER BY bucket;"
-    ))
 }
 
 /// What a row takes on disk, by the blocks that its table uses.

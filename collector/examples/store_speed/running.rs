@@ -97,19 +97,33 @@ pub(crate) fn payload(
     interval_ms: u64,
     last_ms: i64,
 ) -> Vec<u8> {
+    encode(&samples(agent, numbers, interval_ms, last_ms))
+}
+
+/// The samples of such an array.
+pub(crate) fn samples(
+    agent: &str,
+    numbers: std::ops::Range<u64>,
+    interval_ms: u64,
+    last_ms: i64,
+) -> Vec<Sample> {
     let last = numbers.end - 1;
-    // What one agent counts says nothing of what another does.
-    let own = agent.bytes().fold(0_u64, |own, byte| own.wrapping_mul(31) + u64::from(byte));
-    let mixed = |n: u64| (n ^ own.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let one = |n: u64| Sample {
-        up: (mixed(n) >> 20) % 1_000_000,
-        down: (mixed(n) >> 7) % 3_000_000,
+        up: (mixed(agent, n) >> 20) % 1_000_000,
+        down: (mixed(agent, n) >> 7) % 3_000_000,
         interval_ms,
         ended_ms: Some(last_ms - i64::try_from((last - n) * interval_ms).unwrap_or_default()),
         agent: Some(AgentSeq { agent: agent.into(), seq: Some(n) }),
         ..Sample::default()
     };
-    encode(&numbers.map(one).collect::<Vec<_>>())
+    numbers.map(one).collect()
+}
+
+/// A number without any pattern: what one agent counts says nothing of what another
+/// does.
+pub(crate) fn mixed(agent: &str, n: u64) -> u64 {
+    let own = agent.bytes().fold(0_u64, |own, byte| own.wrapping_mul(31) + u64::from(byte));
+    (n ^ own.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Half of them are shorter, 99 of 100, and the longest.
