@@ -192,15 +192,16 @@ impl Live {
         }
     }
 
-    /// Takes up what was just committed. `stored`: what all services have moved in
-    /// spans that have begun, the batch included.
+    /// Takes up what was just committed. `begun`: spans that have begun, and what all
+    /// services have moved in them, the batch included; nothing where that could not be
+    /// read: then they are begun again with the next batch.
     pub(crate) fn apply(
         &self,
         batch: &Batch,
         now: Timestamp,
-        stored: Option<(Spans, SpanVolumes)>,
+        begun: Option<(Spans, Option<SpanVolumes>)>,
     ) {
-        let spans = stored.as_ref().map_or_else(|| self.periods.at(now), |(spans, _)| *spans);
+        let spans = begun.as_ref().map_or_else(|| self.periods.at(now), |(spans, _)| *spans);
         let mut state = self.state.write();
         for row in &batch.rows {
             let service = state.services.entry(row.service_no).or_default();
@@ -221,13 +222,13 @@ impl Live {
             let service = state.services.entry(service_no).or_default();
             service.count_in_periods(bucket_ms, part, spans);
         }
-        if let Some((spans, volumes)) = stored {
+        if let Some((spans, Some(volumes))) = begun {
             for (number, service) in &mut state.services {
                 let (today, month) = volumes.get(number).copied().unwrap_or_default();
                 service.begin(spans, today, month);
             }
+            state.counted = spans;
         }
-        state.counted = spans;
         self.forget_removed(&mut state);
         drop(state);
         self.version.send_modify(|version| *version += 1);

@@ -74,8 +74,14 @@ fn earliest_ms(sample: &Sample) -> i64 {
     if Origin::of(sample) == Origin::Import { EARLIEST_IMPORTED_MS } else { EARLIEST_MS }
 }
 
+/// Whether it follows others of its agent: then it ended before the next one began.
+fn is_numbered(sample: &Sample) -> bool {
+    sample.agent.as_ref().is_some_and(|agent| agent.seq.is_some())
+}
+
 /// When each sample of a payload ended, Unix milliseconds; put into `ends`, in their
-/// order. Without a stamp: when it arrived.
+/// order. Without a stamp: when it arrived, or where what follows begins, if its agent
+/// numbers them.
 ///
 /// Stamps that cannot be believed still tell how far samples lie apart, and it may
 /// be our clock that is wrong. So those that rise together are shifted together:
@@ -87,12 +93,15 @@ pub(super) fn ends(samples: &[Sample], arrived_ms: i64, ends: &mut Vec<i64>) {
     // Where the samples after this one begin, and what is added to its stamps.
     let (mut until_ms, mut shift_ms) = (arrived_ms, 0);
     for sample in samples.iter().rev() {
-        let Some(stamp_ms) = sample.ended_ms else {
-            ends.push(arrived_ms);
-            continue;
-        };
         let length_ms = i64::try_from(sample.interval_ms).unwrap_or(i64::MAX);
         let earliest_ms = earliest_ms(sample);
+        let Some(stamp_ms) = sample.ended_ms else {
+            let follows = is_numbered(sample) && until_ms >= earliest_ms;
+            let ended_ms = if follows { until_ms } else { arrived_ms };
+            until_ms = until_ms.min(ended_ms.saturating_sub(length_ms));
+            ends.push(ended_ms);
+            continue;
+        };
         let stamp = believed.judge(earliest_ms, stamp_ms);
         let this =
             Stamped { stamp, began_ms: stamp_ms.saturating_sub(length_ms), ended_ms: stamp_ms };
@@ -112,6 +121,7 @@ pub(super) fn ends(samples: &[Sample], arrived_ms: i64, ends: &mut Vec<i64>) {
 
 #[cfg(test)]
 mod tests {
+    use komandorr_wire::AgentSeq;
     use proptest::prelude::*;
 
     use super::*;
@@ -179,6 +189,22 @@ mod tests {
         assert_eq!(stamped(&stamps, 17_000), stamps);
         // But not any.
         assert_eq!(stamped(&[i64::MAX, 1000], 17_000), [17_000, 17_000]);
+    }
+
+    #[test]
+    fn what_an_agent_measured_without_a_clock_lies_one_after_the_other() {
+        let numbered = |seq, ended_ms| Sample {
+            interval_ms: 5000,
+            ended_ms,
+            agent: Some(AgentSeq { agent: "a".into(), seq: Some(seq) }),
+            ..Sample::default()
+        };
+        let unset = [numbered(1, None), numbered(2, None)];
+        assert_eq!(ends_of_samples(&unset, NOON_MS), [NOON_MS - 5000, NOON_MS]);
+        // Then its clock was set.
+        let later = [numbered(3, Some(NOON_MS - 5000)), numbered(4, Some(NOON_MS))];
+        let ends = [NOON_MS - 15_000, NOON_MS - 10_000, NOON_MS - 5000, NOON_MS];
+        assert_eq!(ends_of_samples(&[unset, later].concat(), NOON_MS), ends);
     }
 
     #[test]

@@ -113,10 +113,7 @@ fn numbers(connection: &Connection, sql: &str) -> duckdb::Result<HashSet<i32>> {
 /// The batch in a column.
 fn decoded(row: &Row<'_>, at: usize) -> duckdb::Result<Entry<'static>> {
     let entry = row.get_ref(at)?;
+    let unreadable = |error| duckdb::Error::FromSqlConversionFailure(at, Type::Blob, error);
     let bytes = entry.as_blob().map_err(|error| unreadable(Box::new(error)))?;
     Entry::decode(bytes).map_err(|error| unreadable(Box::new(error)))
-}
-
-fn unreadable(error: Box<dyn std::error::Error + Send + Sync>) -> duckdb::Error {
-    duckdb::Error::FromSqlConversionFailure(1, Type::Blob, error)
 }

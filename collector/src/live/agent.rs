@@ -8,6 +8,8 @@ use crate::batch::FUTURE_TOLERANCE_MS;
 
 /// From how many of an agent's last samples its clock's offset is estimated.
 const OFFSET_SAMPLES: usize = 20;
+/// How long an agent that went away is still shown, milliseconds.
+const SHOWN_MS: i64 = 3_600_000;
 /// Samples this old on arrival were kept for want of a taker, milliseconds.
 const CATCHING_UP_MS: i64 = 10_000;
 
@@ -21,7 +23,7 @@ pub struct AgentState {
     /// By how much our clock is ahead of its clock, milliseconds: the least
     /// delay of its last samples, so that a slow network adds nothing.
     pub clock_offset_ms: i64,
-    /// Its clock was impossible, and the arrival was taken instead.
+    /// Its clock was impossible: its samples were moved to when they came.
     pub clock_corrected: bool,
     /// How old its last sample was on arrival, milliseconds, while it sends
     /// what it kept when nobody took it; `None`: it has caught up.
@@ -58,6 +60,13 @@ impl AgentLive {
         self.state.clock_corrected = clock_corrected;
         self.state.clock_offset_ms = self.delays_ms.iter().copied().min().unwrap_or_default();
         self.state.behind_ms = self.behind_ms();
+    }
+
+    /// Whether it was seen lately; one that was seen while our clock was ahead may be
+    /// gone since.
+    pub(super) fn is_shown(&self, now_ms: i64) -> bool {
+        let seen = self.state.last_seen;
+        seen.as_millisecond() >= now_ms.saturating_sub(SHOWN_MS) && !is_of_future(seen, now_ms)
     }
 
     /// A clock that is off delays all samples alike; a spool that is sent at

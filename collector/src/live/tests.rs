@@ -43,9 +43,9 @@ fn what_came_while_the_clock_was_ahead_is_not_the_last_for_ever() -> anyhow::Res
     let id = ServiceId::new("web-1")?;
     let number = registry.register(&id, ServiceDetails::default())?.number;
     let mut batcher = Batcher::default();
-    let mut state_after = |arrived: &str, up, now: &str| -> anyhow::Result<_> {
+    let mut state_after = |agent: &str, arrived: &str, up, now: &str| -> anyhow::Result<_> {
         let mut batch = Batch::default();
-        let agent = Some(AgentSeq { agent: "a".into(), seq: None });
+        let agent = Some(AgentSeq { agent: agent.into(), seq: None });
         let sample = Sample { up, agent, interval_ms: 1000, ..Sample::default() };
         let arrived: Timestamp = arrived.parse()?;
         batcher.add(&mut batch, number, [sample], arrived.as_millisecond());
@@ -58,9 +58,25 @@ fn what_came_while_the_clock_was_ahead_is_not_the_last_for_ever() -> anyhow::Res
     };
     let (ahead, right) = ("2031-01-01T00:00:00Z", "2026-11-24T12:00:00Z");
     // Set back, but nothing has come since.
-    let stale = state_after(ahead, 9000, right)?;
-    assert_eq!((stale.0, stale.1), (State::Silent, Some(0)));
-    let fresh = state_after(right, 7000, right)?;
+    for agent in ["a", "gone"] {
+        let stale = state_after(agent, ahead, 9000, right)?;
+        assert_eq!((stale.0, stale.1, stale.3), (State::Silent, Some(0), String::new()));
+    }
+    let fresh = state_after("a", right, 7000, right)?;
     assert_eq!(fresh, (State::Live, Some(7000), 1, right.to_owned()));
+    Ok(())
+}
+
+#[test]
+fn what_a_day_has_moved_is_read_until_that_succeeds() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let database = Database::open(&folder.path().join("live.duckdb"))?;
+    let live = Live::new(Arc::new(Registry::load(database.lane())?), TimeZone::UTC);
+    let now: Timestamp = "2026-11-24T12:00:00Z".parse()?;
+    let spans = live.begun(now).ok_or_else(|| anyhow::anyhow!("another day"))?;
+    live.apply(&Batch::default(), now, Some((spans, None)));
+    assert_eq!(live.begun(now), Some(spans));
+    live.apply(&Batch::default(), now, Some((spans, Some(SpanVolumes::default()))));
+    assert_eq!(live.begun(now), None);
     Ok(())
 }

@@ -172,9 +172,7 @@ impl Lane {
         }
         done
     }
-}
 
-impl Lane {
     /// Looks at what is stored after a change that failed: a commit may be durable
     /// though DuckDB reports an error, such as of the checkpoint that it makes then.
     /// What the error has lost is there again; nobody may hold the lane.

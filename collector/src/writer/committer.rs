@@ -97,17 +97,14 @@ impl Committer {
     /// holds until another day begins or the clock is set: then all of it is read anew,
     /// here, where nothing else is committed meanwhile.
     fn show(&self, batch: &Batch, now: Timestamp) {
-        let stored = self.live.begun(now).and_then(|spans| match self.stored(spans) {
-            Ok(volumes) => Some((spans, volumes)),
-            Err(error) => {
-                tracing::warn!(
-                    reason = one_line(&error),
-                    "reading the volumes of today and this month: they go on from what is known"
-                );
-                None
-            }
-        });
-        self.live.apply(batch, now, stored);
+        let read = |spans| {
+            let volumes = self.stored(spans).inspect_err(|error| {
+                let reason = one_line(error);
+                tracing::debug!(reason, "today and this month cannot be read: tried again");
+            });
+            (spans, volumes.ok())
+        };
+        self.live.apply(batch, now, self.live.begun(now).map(read));
     }
 
     /// What all services have moved in spans, as far as it is committed.
