@@ -34,6 +34,17 @@ pub(crate) struct Row {
     pub(crate) sample: Sample,
 }
 
+impl Row {
+    /// What who told it had counted in all, bytes sent and received, where that is no
+    /// agent of ours: what those have counted is in the service's own sums.
+    pub(crate) fn foreign_totals(&self) -> (Option<u64>, Option<u64>) {
+        match self.origin {
+            Origin::Agent => (None, None),
+            Origin::Http | Origin::Import => (self.sample.up_total, self.sample.down_total),
+        }
+    }
+}
+
 /// What goes into the store in one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -96,7 +107,7 @@ impl Batcher {
         arrived_ms: i64,
     ) {
         let mut ends = std::mem::take(&mut self.ends);
-        // Of all of them: what comes again ends where it did before.
+        // Of all of them: how far they lie apart shows in those that are stored already.
         clock::ends(samples.as_ref(), arrived_ms, &mut ends);
         for (sample, &ended_ms) in samples.into_iter().zip(&ends) {
             self.add_one(batch, service_no, sample, (ended_ms, arrived_ms));

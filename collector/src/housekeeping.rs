@@ -119,7 +119,8 @@ impl Housekeeper {
             report("joining stored ranges", self.lane.with(join::ranges));
             report("joining interfaces", self.lane.with(join::new_interfaces));
             let keep = u64::from(self.config.samples_per_service);
-            report("forgetting old samples", self.lane.with(|c| forget::samples(c, keep)));
+            let forgot = self.lane.with(|c| forget::samples(c, keep, Timestamp::now()));
+            report("forgetting old samples", forgot);
             self.samples = self.lane.with(forget::count).unwrap_or_default();
         }
     }

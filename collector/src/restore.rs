@@ -79,33 +79,74 @@ fn last_samples(connection: &Connection, now: Timestamp) -> duckdb::Result<Vec<R
     let latest_ms = now.as_millisecond().saturating_add(FUTURE_TOLERANCE_MS);
     let mut statement = connection.prepare(include_str!("sql/last_samples.sql"))?;
     let rows = statement.query_map(params![KEPT_SAMPLES as u64, latest_ms], |row| {
-        let ended_ms = row.get(3)?;
-        let agent_no = row.get(1)?;
-        let seq: Option<u64> = row.get(2)?;
-        let identity: Option<String> = row.get(14)?;
+        let ended_ms = row.get(2)?;
+        let identity: Option<String> = row.get(13)?;
         Ok(Row {
             origin: identity.as_deref().map(Origin::of_identity).unwrap_or_default(),
             service_no: row.get(0)?,
-            agent_no,
+            agent_no: row.get(1)?,
             ended_ms,
             // When it arrived is not kept; its end is as good as we know.
             arrived_ms: ended_ms,
-            clock_corrected: row.get(11)?,
+            clock_corrected: row.get(10)?,
             sample: Sample {
-                interval_ms: row.get(4)?,
-                up: row.get(5)?,
-                down: row.get(6)?,
-                capacity: row.get(7)?,
-                cpu_percent: row.get(8)?,
-                memory_percent: row.get(9)?,
-                gap: row.get(10)?,
-                up_total: row.get(12)?,
-                down_total: row.get(13)?,
+                interval_ms: row.get(3)?,
+                up: row.get(4)?,
+                down: row.get(5)?,
+                capacity: row.get(6)?,
+                cpu_percent: row.get(7)?,
+                memory_percent: row.get(8)?,
+                gap: row.get(9)?,
+                up_total: row.get(11)?,
+                down_total: row.get(12)?,
                 ended_ms: Some(ended_ms),
-                agent: identity.map(|agent| AgentSeq { agent: agent.into(), seq }),
+                agent: identity.map(|agent| AgentSeq { agent: agent.into(), seq: None }),
                 ..Sample::default()
             },
         })
     })?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    #[test]
+    fn of_later_than_now_only_the_last_sample_is_taken_up() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let lane = Database::open(&folder.path().join("restore.duckdb"))?.lane();
+        let connection = lane.lock()?;
+        connection.execute_batch(
+            "INSERT INTO agent (agent_no, identity, service_no)
+             VALUES (4, 'spool', 1), (5, 'http:original', 2);
+             INSERT INTO sample BY NAME
+             SELECT 1 + n % 2 AS service_no, if(n % 2 = 1, 5, NULL) AS agent_no,
+                 1000 AS interval_ms, n AS up_bytes, 0 AS down_bytes, 12.3 AS cpu_percent,
+                 false AS gap, false AS clock_corrected,
+                 TIMESTAMP '2026-11-24 12:00:00' + INTERVAL 1 MINUTE * n AS ended_at
+             FROM range(300) AS t (n)",
+        )?;
+        let rows = last_samples(&connection, "2026-11-24T14:00:00Z".parse()?)?;
+        let of = |service: i32| rows.iter().filter(move |row| row.service_no == service);
+        let told = |service| {
+            let bytes: Vec<_> = of(service).map(|row| row.sample.up).collect();
+            (bytes.len(), bytes.iter().rev().take(2).copied().collect::<Vec<_>>())
+        };
+        assert_eq!(told(1), (62, vec![298, 120]));
+        assert_eq!(told(2), (61, vec![299, 119]));
+        let agents = |service| {
+            of(service).all(|row| {
+                (row.agent_no, row.origin)
+                    == match service {
+                        1 => (Some(4), Origin::Agent),
+                        _ => (Some(5), Origin::Http),
+                    }
+            })
+        };
+        assert!(agents(1) && agents(2));
+        assert!(rows.iter().all(|row| row.sample.cpu_percent == Some(12.3)));
+        Ok(())
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use duckdb::Connection;
+use duckdb::{Connection, params};
 use jiff::Timestamp;
 
 use super::transact;
 use crate::{
     Config,
+    batch::FUTURE_TOLERANCE_MS,
     bucket::{DAY_MS, FIVE_MINUTES_MS, bucket_of},
     level::Level,
     store::{instant, list},
@@ -23,10 +24,11 @@ pub(super) fn count(connection: &Connection) -> duckdb::Result<i64> {
 }
 
 /// Keeps the last samples of each service.
-pub(super) fn samples(connection: &Connection, keep: u64) -> duckdb::Result<()> {
+pub(super) fn samples(connection: &Connection, keep: u64, now: Timestamp) -> duckdb::Result<()> {
     let allowed = keep + keep * SLACK_PERCENT / 100;
+    let latest_ms = now.as_millisecond().saturating_add(FUTURE_TOLERANCE_MS);
     connection
-        .execute(include_str!("../sql/forget_samples.sql"), [allowed, keep])
+        .execute(include_str!("../sql/forget_samples.sql"), params![allowed, keep, latest_ms])
         .map(|removed| tracing::debug!(removed, "old samples"))
 }
 
@@ -157,6 +159,29 @@ mod tests {
             let total = read::of_all_time(&connection)?;
             assert_eq!(total.get(&1).map(|volume| volume.total()), Some(1100));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn samples_of_while_the_clock_was_ahead_go_first() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let lane = Database::open(&folder.path().join("forget.duckdb"))?.lane();
+        let connection = lane.lock()?;
+        connection.execute_batch(
+            "INSERT INTO sample BY NAME
+             SELECT 1 AS service_no, 1000 AS interval_ms, n AS up_bytes, 0 AS down_bytes,
+                 false AS gap, false AS clock_corrected,
+                 CASE WHEN n < 100 THEN TIMESTAMP '2026-11-24 11:00:00'
+                      ELSE TIMESTAMP '2031-01-01' END + INTERVAL 1 SECOND * n AS ended_at
+             FROM range(200) AS t (n)",
+        )?;
+        samples(&connection, 150, "2026-11-24T12:00:00Z".parse()?)?;
+        let kept: (u64, u64, u64) = connection.query_row(
+            "SELECT count(*), min(up_bytes), (count(*) FILTER (up_bytes < 100)) FROM sample",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        assert_eq!(kept, (150, 0, 100));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use duckdb::{
     Connection,
     arrow::{
         array::{
-            ArrayRef, BooleanArray, Float32Array, Int32Array, RecordBatch, StringArray,
+            ArrayRef, BooleanArray, Decimal128Array, Int32Array, RecordBatch, StringArray,
             TimestampMillisecondArray, UInt32Array, UInt64Array,
         },
         datatypes::{DataType, Field, Schema},
@@ -66,6 +66,15 @@ impl Columns {
         self.with(TimestampMillisecondArray::from_iter_values(values))
     }
 
+    /// With one decimal: DuckDB packs these, and floating numbers not at all.
+    #[allow(clippy::cast_possible_truncation, reason = "0 to 1000")]
+    fn percentages(self, values: impl Iterator<Item = Option<f32>>) -> Self {
+        let tenths = |percent: f32| (percent * 10.0).round().clamp(0.0, 1000.0) as i128;
+        let tenths: Decimal128Array = values.map(|percent| percent.map(tenths)).collect();
+        // As the table's columns; nothing in it is without its type.
+        self.with(tenths.with_data_type(DataType::Decimal128(4, 1)))
+    }
+
     fn record_batch(self) -> duckdb::Result<RecordBatch> {
         let fields: Vec<_> = (self.0.iter().enumerate())
             .map(|(at, (kind, _))| Field::new(at.to_string(), kind.clone(), true))
@@ -81,14 +90,13 @@ fn samples(samples: &[StoredSample]) -> Columns {
     Columns::default()
         .with(Int32Array::from_iter_values(samples().map(|s| s.service_no)))
         .with(samples().map(|s| s.agent_no).collect::<Int32Array>())
-        .with(samples().map(|s| s.seq).collect::<UInt64Array>())
         .times(samples().map(|s| s.ended_ms))
         .with(UInt32Array::from_iter_values(samples().map(|s| s.interval_ms)))
         .with(UInt64Array::from_iter_values(samples().map(|s| s.up)))
         .with(UInt64Array::from_iter_values(samples().map(|s| s.down)))
         .with(samples().map(|s| s.capacity).collect::<UInt64Array>())
-        .with(samples().map(|s| s.cpu_percent).collect::<Float32Array>())
-        .with(samples().map(|s| s.memory_percent).collect::<Float32Array>())
+        .percentages(samples().map(|s| s.cpu_percent))
+        .percentages(samples().map(|s| s.memory_percent))
         .with(samples().map(|s| Some(s.gap)).collect::<BooleanArray>())
         .with(samples().map(|s| Some(s.clock_corrected)).collect::<BooleanArray>())
         .with(samples().map(|s| s.up_total).collect::<UInt64Array>())

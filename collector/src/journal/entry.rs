@@ -1,23 +1,30 @@
 //! A batch as bytes.
 
+mod forms;
+
 use std::borrow::Cow;
 
 use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
+use komandorr_wire::Origin;
+
 use super::latest::keep_latest;
 use crate::batch::{Batch, ImportMark, InterfaceKey, InterfacePart, Row, VolumePart};
+use forms::OlderSample;
 
 /// First byte of an entry. A later form gets another, and this one can still be
 /// read: a new version takes up what a killed older one has left.
-const FORM: u8 = 2;
-/// The form that did not say from when services report by themselves.
+const FORM: u8 = 3;
+/// The form whose samples had their numbers.
+const WITH_NUMBERS: u8 = 2;
+/// The form before, that did not say from when services report by themselves.
 const WITHOUT_OWN: u8 = 1;
 
 /// What one or several batches add to the tables.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry<'a> {
-    pub(super) samples: Vec<StoredSample>,
+pub(super) struct Entry<'a, S = StoredSample> {
+    pub(super) samples: Vec<S>,
     pub(super) volumes: Cow<'a, HashMap<(i32, i64), VolumePart>>,
     pub(super) interfaces: Cow<'a, HashMap<InterfaceKey, InterfacePart>>,
     /// Agent, first and last number.
@@ -33,12 +40,13 @@ pub(super) struct Entry<'a> {
     pub(super) own: Cow<'a, [(i32, i64)]>,
 }
 
-/// What is kept of a sample as it came.
+/// What is kept of a sample as it came. Not its number, which the ranges have, nor
+/// what only adds up to the service's own sums: a thousand of each service are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct StoredSample {
     pub(super) service_no: i32,
+    /// Who told it, where that is no agent of ours.
     pub(super) agent_no: Option<i32>,
-    pub(super) seq: Option<u64>,
     pub(super) ended_ms: i64,
     pub(super) interval_ms: u32,
     pub(super) up: u64,
@@ -48,9 +56,14 @@ pub(super) struct StoredSample {
     pub(super) memory_percent: Option<f32>,
     pub(super) gap: bool,
     pub(super) clock_corrected: bool,
+    /// What who told it had counted in all.
     pub(super) up_total: Option<u64>,
     pub(super) down_total: Option<u64>,
 }
+
+/// Sorts a service's samples by age: end, length, bytes. Of what ends together no
+/// other order would be the same in whatever order it came.
+pub(super) type Age = (i64, u32, u64, u64);
 
 /// An entry that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -66,10 +79,10 @@ pub(super) enum EntryError {
 impl StoredSample {
     fn of(row: &Row) -> Self {
         let sample = &row.sample;
+        let (up_total, down_total) = row.foreign_totals();
         Self {
             service_no: row.service_no,
-            agent_no: row.agent_no,
-            seq: sample.agent.as_ref().and_then(|agent| agent.seq),
+            agent_no: row.agent_no.filter(|_| row.origin != Origin::Agent),
             ended_ms: row.ended_ms,
             interval_ms: u32::try_from(sample.interval_ms).unwrap_or(u32::MAX),
             up: sample.up,
@@ -79,9 +92,13 @@ impl StoredSample {
             memory_percent: sample.memory_percent,
             gap: sample.gap,
             clock_corrected: row.clock_corrected,
-            up_total: sample.up_total,
-            down_total: sample.down_total,
+            up_total,
+            down_total,
         }
+    }
+
+    pub(super) fn age(&self) -> Age {
+        (self.ended_ms, self.interval_ms, self.up, self.down)
     }
 }
 
@@ -111,8 +128,14 @@ impl<'a> Entry<'a> {
                 let (entry, own): (Entry<'static>, Vec<(i32, i64)>) = postcard::from_bytes(rest)?;
                 Ok(Entry { own: own.into(), ..entry })
             }
+            Some((&WITH_NUMBERS, rest)) => {
+                let (entry, own): (Entry<'static, OlderSample>, Vec<(i32, i64)>) =
+                    postcard::from_bytes(rest)?;
+                Ok(Entry { own: own.into(), ..entry.today() })
+            }
             Some((&WITHOUT_OWN, rest)) => {
-                let entry: Entry<'static> = postcard::from_bytes(rest)?;
+                let entry: Entry<'static, OlderSample> = postcard::from_bytes(rest)?;
+                let entry = entry.today();
                 Ok(Entry { own: entry.own_of_samples().into(), ..entry })
             }
             Some((&form, _)) => Err(EntryError::Form(form)),
@@ -159,7 +182,7 @@ impl<'a> Entry<'a> {
     /// when it reports the earliest.
     pub(super) fn condense(&mut self, keep: usize) {
         keep_latest(&mut self.samples, keep);
-        self.samples.sort_by_key(|sample| (sample.ended_ms, sample.service_no, sample.seq));
+        self.samples.sort_by_key(|sample| (sample.ended_ms, sample.service_no, sample.age()));
         let ranges = self.ranges.to_mut();
         ranges.sort_unstable();
         ranges.dedup_by(|next, held| {

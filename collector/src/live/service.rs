@@ -20,8 +20,6 @@ pub const KEPT_SAMPLES: usize = 100;
 /// Most agents of a service that are told apart: beyond it the one that was
 /// silent longest is forgotten.
 const MANY_AGENTS: usize = 16;
-/// How long an agent that went away is still shown, milliseconds.
-const AGENT_SHOWN_MS: i64 = 3_600_000;
 /// Interval of an agent of which only one sample over a gap is known.
 const DEFAULT_INTERVAL_MS: u64 = 5_000;
 
@@ -46,9 +44,9 @@ pub struct RecentSample {
     pub memory_percent: Option<f32>,
     /// It covers time in which the agent did not run.
     pub gap: bool,
-    /// Bytes sent since its agent's state began.
+    /// Bytes that who told it had sent in all, where that is no agent of ours.
     pub up_total: Option<u64>,
-    /// Bytes received since its agent's state began.
+    /// Bytes that it had received in all.
     pub down_total: Option<u64>,
     /// Where it comes from.
     pub origin: Origin,
@@ -164,8 +162,7 @@ impl ServiceLive {
             self.agents.swap_remove(at);
         }
         if self.agents.len() > 1 {
-            let oldest = arrived_at.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
-            self.agents.retain(|agent| agent.state.last_seen.as_millisecond() >= oldest);
+            self.agents.retain(|agent| agent.is_shown(arrived_at.as_millisecond()));
         }
     }
 
@@ -216,8 +213,7 @@ impl ServiceLive {
     }
 
     pub(super) fn agents(&self, now: Timestamp) -> Vec<AgentState> {
-        let oldest = now.as_millisecond().saturating_sub(AGENT_SHOWN_MS);
-        let shown = |agent: &&AgentLive| agent.state.last_seen.as_millisecond() >= oldest;
+        let shown = |agent: &&AgentLive| agent.is_shown(now.as_millisecond());
         self.agents.iter().filter(shown).map(|agent| agent.state.clone()).collect()
     }
 }
@@ -226,6 +222,7 @@ impl RecentSample {
     fn of(row: &Row) -> Self {
         let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
         let sample = &row.sample;
+        let (up_total, down_total) = row.foreign_totals();
         Self {
             ended_at: time(row.ended_ms),
             arrived_at: time(row.arrived_ms),
@@ -236,8 +233,8 @@ impl RecentSample {
             cpu_percent: sample.cpu_percent,
             memory_percent: sample.memory_percent,
             gap: sample.gap,
-            up_total: sample.up_total,
-            down_total: sample.down_total,
+            up_total,
+            down_total,
             origin: row.origin,
         }
     }

@@ -4,4 +4,4 @@ SELECT service_no, epoch_ms(ended_at) - interval_ms, interval_ms, up_bytes, down
 FROM sample
 WHERE ended_at > {from} AND ended_at <= {to}
     AND service_no IN ({services})
-ORDER BY service_no, ended_at, seq;
+ORDER BY service_no, ended_at, interval_ms, up_bytes, down_bytes;

@@ -6,7 +6,7 @@ mod tests;
 use duckdb::Connection;
 
 /// Every migration, in order; the schema's version is how many have run.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_login.sql"),
     include_str!("../migrations/0003_explained.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0009_undoubled.sql"),
     include_str!("../migrations/0010_journal.sql"),
     include_str!("../migrations/0011_own_traffic.sql"),
+    include_str!("../migrations/0012_lean_samples.sql"),
 ];
 
 /// How bringing the schema up to date went.

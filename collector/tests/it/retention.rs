@@ -39,8 +39,12 @@ async fn the_last_thousand_samples_of_each_service_stay() -> anyhow::Result<()> 
         |service: &str| format!("SELECT count(*) FROM latest_samples WHERE service = '{service}'");
     assert_eq!(count(&settings.path, &of("busy"))?, 1000);
     assert_eq!(count(&settings.path, &of("quiet"))?, 700);
-    let oldest = "SELECT min(seq)::BIGINT FROM latest_samples WHERE service = 'busy'";
-    assert_eq!(count(&settings.path, oldest)?, 2001, "the newest stay");
+    let newest = "SELECT arg_max(up_bytes, ended_at)::BIGINT FROM latest_samples
+                  WHERE service = 'busy'";
+    assert_eq!(count(&settings.path, newest)?, 3000 * 1_000_003 % 50_000_017, "the newest stay");
+    let length = "SELECT (epoch_ms(max(ended_at)) - epoch_ms(min(ended_at)))::BIGINT
+                  FROM latest_samples WHERE service = 'busy'";
+    assert_eq!(count(&settings.path, length)?, 999 * 5000);
     // Their volumes stay whole.
     let samples = "SELECT sum(samples)::BIGINT FROM traffic_by_hour WHERE service = 'busy'";
     assert_eq!(count(&settings.path, samples)?, 3000);

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 
+use jiff::Timestamp;
 use komandorr_collector::{live::RecentSample, read::ImportProgress};
 use komandorr_wire::{
     AgentSeq, Origin, Sample,
@@ -96,9 +97,17 @@ impl Account {
 
     /// An account over what the store remembers, oldest first, and how far the
     /// original's database was imported. Totals of other sources are not the agent's.
-    pub(super) fn restored(recent: &[RecentSample], imported: Option<ImportProgress>) -> Self {
+    pub(super) fn restored(
+        recent: &[RecentSample],
+        imported: Option<ImportProgress>,
+        now: Timestamp,
+    ) -> Self {
         let posted = || recent.iter().rev().filter(|sample| sample.origin == Origin::Http);
-        let anchors = [posted().next().map(Anchor::from), imported.map(Anchor::from)];
+        // The last may be of later than now. Either our clock is behind, or it was ahead
+        // then and more was posted since: the agent had counted more by what came later.
+        let last = [posted().find(|sample| sample.ended_at <= now), posted().next()];
+        let last = last.into_iter().flatten().max_by_key(|sample| sample.up_total);
+        let anchors = [last.map(Anchor::from), imported.map(Anchor::from)];
         // Of two that end together the posted one, which is first.
         let last = anchors.into_iter().flatten().min_by_key(|anchor| Reverse(anchor.ended_ms));
         let Some(last) = last else {

@@ -133,5 +133,5 @@ async fn restored(site: &Shared, service: &Service) -> Result<Account, ReadError
     } else {
         None
     };
-    Ok(Account::restored(&recent, imported))
+    Ok(Account::restored(&recent, imported, Timestamp::now()))
 }

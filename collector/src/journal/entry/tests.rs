@@ -43,11 +43,6 @@ fn batch(batcher: &mut Batcher, sent: &[Sent]) -> Batch {
     batch
 }
 
-/// As the version before wrote it.
-fn without_own(entry: &Entry<'_>) -> Vec<u8> {
-    postcard::to_extend(entry, vec![WITHOUT_OWN]).unwrap()
-}
-
 fn condensed(mut entry: Entry<'static>, keep: usize) -> Entry<'static> {
     entry.condense(keep);
     entry
@@ -70,7 +65,7 @@ proptest! {
         let batch = batch(&mut Batcher::default(), &sent);
         let mut entry = Entry::default();
         entry.add(Entry::of(&batch, usize::MAX));
-        let read = Entry::decode(&without_own(&entry)).unwrap();
+        let read = Entry { own: entry.own_of_samples().into(), ..entry.clone() };
         prop_assert_eq!(condensed(read, usize::MAX), condensed(entry, usize::MAX));
     }
 
@@ -107,11 +102,23 @@ proptest! {
 fn what_an_older_version_left_can_be_read() {
     let sent = [(1, 0, Some(1), 1000), (2, 1, None, 7), (1, 0, Some(2), 5)];
     let batch = batch(&mut Batcher::default(), &sent);
-    let forms: [&[u8]; 2] = [include_bytes!("form_1.bin"), include_bytes!("form_2.bin")];
-    for written in forms {
-        assert_eq!(Entry::decode(written).unwrap(), Entry::of(&batch, usize::MAX));
+    let whole = Entry::of(&batch, usize::MAX);
+    // The first ones say of every agent which it is.
+    let mut with_agents = whole.clone();
+    for (sample, row) in with_agents.samples.iter_mut().zip(&batch.rows) {
+        sample.agent_no = row.agent_no;
     }
-    let (newest, written) = (forms[1], Entry::of(&batch, usize::MAX).encode().unwrap());
+    assert_ne!(with_agents, whole);
+    let newest: &[u8] = include_bytes!("form_3.bin");
+    let forms: [(&[u8], _); 3] = [
+        (include_bytes!("form_1.bin"), &with_agents),
+        (include_bytes!("form_2.bin"), &with_agents),
+        (newest, &whole),
+    ];
+    for (written, expected) in forms {
+        assert_eq!(Entry::decode(written).unwrap(), *expected);
+    }
+    let written = whole.encode().unwrap();
     assert_eq!((written[0], written.len()), (newest[0], newest.len()));
 }
 
@@ -125,8 +132,7 @@ fn what_an_older_version_imported_is_not_the_service_s_own() {
             Sample { interval_ms: 1000, ended_ms: Some(ended_ms), agent, ..Sample::default() };
         batcher.add(&mut batch, 1, [sample], NOON_MS);
     }
-    let read = Entry::decode(&without_own(&Entry::of(&batch, usize::MAX))).unwrap();
-    assert_eq!(*read.own, [(1, NOON_MS - 1000)]);
+    assert_eq!(Entry::of(&batch, usize::MAX).own_of_samples(), [(1, NOON_MS - 1000)]);
 }
 
 #[test]
@@ -138,5 +144,6 @@ fn what_cannot_be_read_is_told() {
         "its form 9 is not known: run the version that wrote it, or a newer one"
     );
     assert!(told(&[FORM, 200]).starts_with("it is damaged: "));
+    assert!(told(&[WITH_NUMBERS, 200]).starts_with("it is damaged: "));
     assert!(told(&[WITHOUT_OWN, 200]).starts_with("it is damaged: "));
 }

@@ -43,7 +43,7 @@ fn stored(recent: &[RecentSample], imported: Option<ImportProgress>) -> u64 {
         memory_percent: None,
     };
     let arrival = Arrival { at: Instant::now(), ms: NOON_MS + 3_600_000 };
-    let account = Account::restored(recent, imported);
+    let account = Account::restored(recent, imported, at(arrival.ms));
     let step = account.step(&report, arrival, Identity::Plain("http:test"));
     let bytes: u64 = step.samples.iter().map(|sample| sample.up).sum();
     (bytes + (1 << 19)) >> 20
@@ -57,6 +57,20 @@ fn totals_of_other_sources_are_not_the_agent_s() {
     assert_eq!(stored(&of_vnstat, Some(original(NOON_MS - 60_000, 1490))), 10 * 1024);
     let both = [sample(Origin::Http, NOON_MS - 60_000, 1499), sample(Origin::Import, NOON_MS, 50)];
     assert_eq!(stored(&both, None), 1024);
+}
+
+/// A clock without a battery shows an earlier time after a power cut, until it is set.
+#[test]
+fn what_was_counted_before_the_clock_fell_back_is_not_counted_again() {
+    let hour_ms = 3_600_000;
+    let before = sample(Origin::Http, NOON_MS + hour_ms - 2000, 1400);
+    let later = sample(Origin::Http, NOON_MS + 2 * hour_ms, 1499);
+    // Or it was ahead then, and what is of now came later.
+    let ahead = sample(Origin::Http, NOON_MS + 9000 * hour_ms, 1400);
+    let since = sample(Origin::Http, NOON_MS + hour_ms - 2000, 1499);
+    assert_eq!(stored(&[since, later], None), stored(&[since], None));
+    assert_eq!(stored(&[since, ahead], None), 1024);
+    assert!(stored(&[before, later], None) <= 1024);
 }
 
 #[test]
