@@ -270,10 +270,19 @@ mod tests {
 
     #[test]
     fn variables_of_kubernetes_are_no_settings() {
-        for ending in ["SERVICE_HOST", "SERVICE_PORT_MAIN", "PORT", "PORT_1883_TCP_ADDR"] {
+        let made = [
+            ("SERVICE_HOST", "10.0.0.11"),
+            ("SERVICE_PORT_MAIN", "3000"),
+            ("PORT", "tcp://10.0.0.11:3000"),
+            ("PORT_3000_TCP_ADDR", "10.0.0.11"),
+        ];
+        for (ending, value) in made {
             let name = format!("KOMANDORR_HTTP_{ending}");
-            assert_eq!(with_variable(&name, "x"), Ok(Settings::default()));
+            assert_eq!(with_variable(&name, value), Ok(Settings::default()), "{name}");
         }
+        let meant = with_variable("KOMANDORR_HTTP_PORT", "8080").unwrap_err();
+        assert!(meant.contains("KOMANDORR_HTTP_PORT is no setting"), "{meant}");
+        assert!(meant.contains("KOMANDORR_HTTP_LISTEN"), "{meant}");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Layer {
                 values.insert(key.clone(), text_value(text, &format!("the variable {name}")));
             } else if let Some(section) = sections.iter().find(|section| {
                 let key = rest.strip_prefix(section.as_str()).and_then(|key| key.strip_prefix('_'));
-                key.is_some_and(|key| !is_of_kubernetes(key))
+                key.is_some_and(|key| !is_of_kubernetes(key, text))
             }) {
                 let prefix = format!("{PREFIX}{section}_");
                 let allowed: Vec<_> = keys
@@ -109,9 +109,14 @@ impl Layer {
 
 /// Whether Kubernetes makes a variable that ends so for each of its Services: one that
 /// is called komandorr-http or komandorr-mqtt begins like a setting.
-fn is_of_kubernetes(ending: &str) -> bool {
-    ["SERVICE_HOST", "PORT"].contains(&ending)
-        || ["SERVICE_PORT", "PORT_"].iter().any(|begin| ending.starts_with(begin))
+fn is_of_kubernetes(ending: &str, value: &str) -> bool {
+    let begins = |text: &str, with: &[&str]| with.iter().any(|begin| text.starts_with(begin));
+    match ending {
+        "SERVICE_HOST" => true,
+        // A person may write it as well, and then mean a port to listen on.
+        "PORT" => begins(value, &["tcp://", "udp://", "sctp://"]),
+        _ => begins(ending, &["SERVICE_PORT", "PORT_"]),
+    }
 }
 
 /// A value that came as text. Whole numbers and truth values become such, so
