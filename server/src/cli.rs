@@ -68,7 +68,10 @@ impl Cli {
 /// A complaint about wrong usage without the lines that repeat what is right.
 pub(crate) fn in_one_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let repeats = |line: &&str| {
+        ["Usage:", "For more information"].iter().any(|begin| line.starts_with(begin))
+    };
+    let said = text.lines().map(str::trim).take_while(|line| !repeats(line));
     let said: Vec<&str> = said.filter(|line| !line.is_empty()).collect();
     format!("{}; try --help", said.join(" ").trim_start_matches("error: "))
 }
@@ -116,5 +119,35 @@ mod tests {
         let misspelt = told("komandorr --jsn service list");
         assert!(misspelt.starts_with("unexpected argument '--jsn' found"), "{misspelt}");
         assert!(misspelt.contains("'--json'"), "{misspelt}");
+        assert_eq!(
+            told("komandorr demo --simulate many"),
+            "invalid value 'many' for '--simulate <N>': invalid digit found in string; try --help"
+        );
+        assert_eq!(
+            told("komandorr export --format xml"),
+            "invalid value 'xml' for '--format <FORMAT>' [possible values: csv, parquet, json]; try --help"
+        );
+    }
+
+    #[test]
+    fn a_command_without_the_one_that_it_needs_says_which_there_are() {
+        let whole = Cli::command();
+        let nested: Vec<&str> = whole
+            .get_subcommands()
+            .filter(|command| command.has_subcommands())
+            .map(clap::Command::get_name)
+            .collect();
+        assert_eq!(nested, ["service", "reader", "token"]);
+        for name in nested {
+            let error = Cli::try_parse_from(["komandorr", name]).unwrap_err();
+            assert!(error.use_stderr(), "{name}: {error}");
+            let told = in_one_line(&error);
+            let missing =
+                format!("'komandorr {name}' requires a subcommand but one was not provided");
+            assert!(told.starts_with(&missing), "{told}");
+            for known in ["add", "list", "remove"] {
+                assert!(told.contains(known), "{told}");
+            }
+        }
     }
 }

@@ -30,16 +30,18 @@ use client::Client;
 use table::Table;
 
 /// A command of the operator.
+// Those with commands of their own say what is missing where none is given: in its place
+// clap would show the whole help.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Lists, adds and removes services, and makes tokens for their agents.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Service(ServiceCommand),
     /// Lists, adds and removes readers' credentials, for MQTT and the API.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Reader(ReaderCommand),
     /// Lists, adds and removes scripts' tokens for the API.
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Token(TokenCommand),
     /// Gives admin a new password, and ends all sessions.
     Password {

@@ -98,10 +98,17 @@ async fn a_made_password_is_shown_whatever_is_logged() -> anyhow::Result<()> {
 #[tokio::test]
 async fn wrong_usage_is_code_two_and_help_is_not_an_error() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    for wrong in [&["--no-such-flag"][..], &["demo", "--simulate", "many"], &["service", "add"]] {
-        let output = run(wrong, folder.path()).await?;
+    let wrong: [(&[&str], &str); 4] = [
+        (&["--no-such-flag"], "'--no-such-flag'"),
+        (&["demo", "--simulate", "many"], "'many'"),
+        (&["service", "add"], "<ID>"),
+        (&["service"], "[subcommands: add, list, remove, token, help]"),
+    ];
+    for (arguments, named) in wrong {
+        let output = run(arguments, folder.path()).await?;
         assert_eq!(output.status.code(), Some(2));
-        complaint(&output)?;
+        let complaint = complaint(&output)?;
+        assert!(complaint.contains(named), "{complaint}");
     }
     for flag in ["--help", "--version", "--print-config"] {
         let output = run(&[flag], folder.path()).await?;
