@@ -74,7 +74,8 @@ impl Export {
         };
         let path = self.path(format);
         if let Some(file) = &self.output {
-            return Target::of(file, database).await?.fill(client, &path).await.map(drop);
+            let bytes = Target::of(file, database).await?.fill(client, &path).await?;
+            return said(file, bytes, say);
         }
         match client.download(&path, &mut tokio::io::stdout()).await {
             // A reader that has read enough is no error.
@@ -113,14 +114,18 @@ impl Backup {
         database: &Path,
         say: Say,
     ) -> anyhow::Result<()> {
-        let file = self.file.display();
         let target = Target::of(&self.file, database).await?;
-        ensure!(!target.is_special(), "{file} is no file: a backup needs one");
+        ensure!(!target.is_special(), "{} is no file: a backup needs one", self.file.display());
         let target = if self.overwrite { target } else { target.if_new().await? };
         let bytes = target.fill(client, "/api/backup").await?;
-        let answer = json!({"file": self.file, "bytes": bytes});
-        say.done(&format!("{bytes} bytes in {file}"), &answer)
+        said(&self.file, bytes, say)
     }
+}
+
+/// Says how much there is in a file now.
+fn said(file: &Path, bytes: u64, say: Say) -> anyhow::Result<()> {
+    let answer = json!({"file": file, "bytes": bytes});
+    say.done(&format!("{bytes} bytes in {}", file.display()), &answer)
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

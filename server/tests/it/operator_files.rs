@@ -84,6 +84,11 @@ async fn each_command_answers_scripts_in_json() -> Result<()> {
     assert_eq!(backup, json!({"file": "copy.duckdb", "bytes": bytes}));
     let points = answer(&["export", "--step", "raw"]).await?;
     assert_eq!(points["series"][0]["points"][0]["up_bytes"], 5000, "{points}");
+    let export = answer(&["export", "--step", "raw", "-o", "points.json"]).await?;
+    let written = std::fs::read(folder.path().join("points.json"))?;
+    assert_eq!(export, json!({"file": "points.json", "bytes": written.len()}));
+    let written: Value = serde_json::from_slice(&written)?;
+    assert_eq!(written["series"][0]["points"], points["series"][0]["points"]);
     let both = it.refused(&["--json", "export", "--format", "csv"]).await?;
     assert!(both.contains("contradict"), "{both}");
     assert_eq!(answer(&["service", "remove", "web-1"]).await?, json!({"removed": "web-1"}));
