@@ -57,7 +57,7 @@ impl Cli {
             flags: self.set.clone(),
         };
         if let Some(Command::Operator(_)) = self.command {
-            installed::PLACE.complete(&mut sources);
+            installed::PLACE.complete(&mut sources)?;
         } else {
             installed::take_state_folder(&mut sources);
         }

@@ -2,11 +2,14 @@
 //! hands it, and where the operator's commands look for it.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use anyhow::bail;
 use komandorr_config::{FILE_NAME, Sources};
+
+use crate::operator;
 
 /// The setting that tells one server from another.
 const DATABASE: &str = "storage.path";
@@ -48,7 +51,7 @@ fn database_in(folder: &Path) -> (String, String) {
 impl Place<'_> {
     /// Has a command of the operator mean the installed server, with all that its
     /// unit hands it; unless a file of settings or a database tells of another one.
-    pub(crate) fn complete(&self, sources: &mut Sources) {
+    pub(crate) fn complete(&self, sources: &mut Sources) -> anyhow::Result<()> {
         let named = sources.file.clone();
         let here = || Some(PathBuf::from(FILE_NAME)).filter(|file| file.exists());
         let means = match named.or_else(here) {
@@ -56,21 +59,40 @@ impl Place<'_> {
             None => !names_database(sources) && Path::new(self.settings).exists(),
         };
         if !means {
-            return;
+            return Ok(());
         }
         sources.file = Some(self.settings.into());
         sources.defaults.push(database_in(Path::new(self.state)));
-        // Before those of this process, which beat them. Whoever may not read this
-        // file may not read the operator's token either, and is told so there.
-        let text = fs::read_to_string(self.variables).unwrap_or_default();
+        let text = fs::read_to_string(self.variables).or_else(|error| {
+            if let Some(told) = left_out(self.variables, &error)? {
+                operator::note(&told);
+            }
+            anyhow::Ok(String::new())
+        })?;
+        // Before those of this process, which beat them.
         let mut variables: Vec<_> = text.lines().filter_map(variable).collect();
         variables.append(&mut sources.environment);
         sources.environment = variables;
+        Ok(())
     }
 
     fn is_settings(&self, file: &Path) -> bool {
         let real = |path: &Path| fs::canonicalize(path).ok();
         real(file).is_some_and(|file| Some(file) == real(Path::new(self.settings)))
+    }
+}
+
+/// What there is to say where a command goes on without a file of variables that it
+/// could not read.
+fn left_out(file: &str, error: &io::Error) -> anyhow::Result<Option<String>> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(None),
+        // Everybody may ask whether the server is ready, and mostly none of the
+        // variables changes where it is asked.
+        io::ErrorKind::PermissionDenied => Ok(Some(format!(
+            "cannot read {file}: {error}; the server's settings in it are not known here: run this command with sudo"
+        ))),
+        _ => bail!("cannot read the server's variables in {file}: {error}; mend that file"),
     }
 }
 
@@ -127,7 +149,7 @@ mod tests {
             flags: vec![(flag.into(), "here".into())],
             ..Sources::default()
         };
-        place.complete(&mut sources);
+        place.complete(&mut sources).unwrap();
         if sources.defaults.is_empty() {
             assert_eq!((sources.file.clone(), sources.environment.len()), (named, 1));
         } else {
@@ -162,6 +184,24 @@ mod tests {
             ]
         );
         assert_eq!(sources.defaults, [pair(DATABASE, "/state/komandorr.duckdb")]);
+    }
+
+    #[test]
+    fn variables_that_cannot_be_read_are_told_of() {
+        let told = |error: io::Error| left_out("/k.env", &error).map_err(|error| error.to_string());
+        assert_eq!(told(io::ErrorKind::NotFound.into()), Ok(None));
+        let note = told(io::ErrorKind::PermissionDenied.into()).unwrap().unwrap_or_default();
+        assert!(note.starts_with("cannot read /k.env: permission denied;"), "{note}");
+
+        let folder = tempfile::tempdir().unwrap();
+        let (settings, variables) = (folder.path().join("k.toml"), folder.path().join("k.env"));
+        fs::write(&settings, "").unwrap();
+        fs::write(&variables, b"KOMANDORR_HTTP_LISTEN=\xff").unwrap();
+        let [settings, variables] = [&settings, &variables].map(|p| p.to_str().unwrap());
+        let place = Place { settings, variables, state: "/state" };
+        let mut sources = Sources { file: Some(settings.into()), ..Sources::default() };
+        let refused = place.complete(&mut sources).unwrap_err().to_string();
+        assert!(refused.contains(variables) && refused.contains("UTF-8"), "{refused}");
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// A line for people, beside what scripts read.
-fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     // Where stderr is closed nobody wants to know.
     drop(writeln!(io::stderr(), "{text}"));
 }
