@@ -260,6 +260,16 @@ mod tests {
     }
 
     #[test]
+    fn only_the_history_is_said_to_have_a_number_of_points() {
+        let words = |path: &str| {
+            let item = DOCUMENT.paths.paths.get(path).unwrap();
+            serde_json::to_string(item.get.as_ref().unwrap()).unwrap()
+        };
+        assert!(words("/api/traffic/history").contains("at most 1500 points"));
+        assert!(!words("/api/traffic/export").contains("1500"), "exports have all points");
+    }
+
+    #[test]
     fn whatever_is_free_for_all_is_about_the_server_alone() {
         for route in routes().into_iter().filter(|route| route.path.starts_with("/api/traffic")) {
             assert_ne!(route.needs, Needs::Nothing, "{}", route.path);

@@ -70,7 +70,8 @@ pub(crate) async fn current(
 
 /// What went on: points of every service, and their summary.
 ///
-/// Without `hours`, `from` and `to` the last 24 hours. Where there is no data there is no point.
+/// Without `hours`, `from` and `to` the last 24 hours; without `step` the finest that is kept and
+/// gives at most 1500 points. Where there is no data there is no point.
 /// All series together hold at most 300000 points: of very many services ask for one or a group.
 /// The answer for a range that is over carries an `etag`: ask with `if-none-match`, and 304 says
 /// that nothing has changed, not even by samples that came late.

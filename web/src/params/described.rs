@@ -44,8 +44,7 @@ pub(crate) struct RangeParams {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes")]
 pub(crate) struct StepParams {
-    /// Length of a step; without it the finest that is kept and gives at most 1500 points.
-    /// `raw` are the samples as they came, as far back as they are kept.
+    /// Length of a step. `raw` are the samples as they came, as far back as they are kept.
     #[param(schema_with = step, example = "5m")]
     step: Option<String>,
 }
