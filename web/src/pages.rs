@@ -20,6 +20,7 @@ use axum::{
     response::Html,
 };
 use jiff::Timestamp;
+use komandorr_collector::read::Step;
 
 use crate::{
     access::session,
@@ -70,6 +71,11 @@ pub(crate) struct Shell {
     pub(crate) refresh: u32,
     pub(crate) version: &'static str,
     pub(crate) assets: &'static Assets,
+}
+
+/// What 95th percentiles are of where the `finest` that is kept of a range is this.
+pub(crate) fn means(finest: Step) -> &'static str {
+    if finest >= Step::Hour { "hourly means" } else { "5-minute means" }
 }
 
 /// How a page is asked for.

@@ -17,7 +17,7 @@ use komandorr_wire::ServiceId;
 
 pub(crate) use files::{hours, talkers as talkers_file, week as week_file};
 
-use super::{Link, Page, Shell, Tab, Visit, render};
+use super::{Link, Page, Shell, Tab, Visit, means, render};
 use crate::{
     error::Failure,
     params::{Params, services},
@@ -58,6 +58,8 @@ struct Analytics {
     csv: [String; 3],
     heat: HeatView,
     p95: [(&'static str, Tagged); 2],
+    /// What these, and those of the talkers, are of.
+    p95_of: &'static str,
     week: WeekView,
     talkers: Vec<TalkerRow>,
     /// How many of how many are shown.
@@ -161,6 +163,7 @@ pub(crate) async fn page(
             ("upload", Rate::known(summary.up_p95_bytes_per_second).tagged()),
             ("download", Rate::known(summary.down_p95_bytes_per_second).tagged()),
         ],
+        p95_of: means(reader.finest_step(*range)),
         week: week.view(&site),
         shown: talkers.told(),
         talkers: talkers.rows(),

@@ -86,6 +86,7 @@ async fn the_last_hour_begins_where_its_figures_do() -> Result<()> {
     assert!((60 * MINUTE_MS..65 * MINUTE_MS).contains(&(to - from)), "{from} {to}");
     assert_no_stroke(&page)?;
     assert!(page.contains("volume since "));
+    assert!(page.contains("95th percentile of upload's 5-minute means"), "{page}");
     stage.close().await?;
     Ok(())
 }
@@ -106,6 +107,11 @@ async fn what_is_kept_as_hours_alone_is_told_in_hours() -> Result<()> {
     assert_eq!(bytes, 3_600_000_000);
     let page = page(&stage, &range).await?;
     assert!(page.contains("means of an hour"), "{page}");
+    assert!(page.contains("95th percentile of upload's hourly means"), "{page}");
+    assert_eq!(page.matches("<dd class=\"sub\">of hourly means</dd>").count(), 2, "{page}");
+    let analytics = reqwest::get(stage.url("/analytics?weeks=1")).await?.text().await?;
+    assert_eq!(analytics.matches("<dd class=\"sub\">of hourly means</dd>").count(), 2);
+    assert!(analytics.contains("Of hourly means, per direction"), "{analytics}");
     assert!(between(&page, "class=\"line up\" d=\"", "\"")?.starts_with('M'));
     stage.close().await?;
     Ok(())

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     chart::{self, Chart, Hover, Plot, Slot, seconds},
     error::Failure,
-    pages::Link,
+    pages::{Link, means},
     site::Site,
     units::{Rate, Tagged, Volume},
 };
@@ -41,6 +41,8 @@ pub(super) struct HistoryView {
     pub(super) hovers: Vec<Hover>,
     pub(super) coverage: Coverage,
     pub(super) figures: [Figures; 2],
+    /// What the 95th percentiles are of.
+    pub(super) p95_of: &'static str,
     /// Which time the volumes are of.
     pub(super) volume_of: String,
     /// Where zooming leads, but for its range.
@@ -86,7 +88,8 @@ pub(super) async fn view(
     begins: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<HistoryView, Failure> {
-    let (series, step) = read(site, service, span).await?;
+    let finest = site.app.reader.finest_step(span.range);
+    let (series, step) = read(site, service, span, finest).await?;
     let span = &span.answered(&series.summary, now);
     let interval = site
         .app
@@ -120,6 +123,7 @@ pub(super) async fn view(
             site.clock.moment(at, now)
         }),
         fineness: fineness(step),
+        p95_of: means(finest),
         volume_of: span.volume_of(&site.clock, now),
         figures: [true, false].map(|up| figures(site, summary, up, now)),
         dates: format!(
@@ -138,11 +142,16 @@ pub(super) async fn view(
     })
 }
 
-/// The finest history that there is of a range: samples are kept for a while.
-async fn read(site: &Site, service: &Service, span: &Span) -> Result<(Series, Step), Failure> {
+/// The finest history that there is of a range: samples are kept for a while, and then
+/// nothing finer than `finest`.
+async fn read(
+    site: &Site,
+    service: &Service,
+    span: &Span,
+    finest: Step,
+) -> Result<(Series, Step), Failure> {
     let scope = Scope::One(service.id.clone());
     let reader = &site.app.reader;
-    let finest = reader.finest_step(span.range);
     let mut step = span.step(finest);
     loop {
         let series = reader.history(&scope, span.range, step).await?;
