@@ -62,8 +62,13 @@ async fn a_zoomed_range_shows_all_that_its_figures_are_of() -> Result<()> {
     let inside = 120..240u64;
     let bytes: u64 = inside.map(|i| (1_000_000 + i * 1000) * 5).sum();
     let asked = (time(begin + 4 * MINUTE_MS + 30_000)?, time(begin + 5 * MINUTE_MS + 30_000)?);
+    let whole = page(&stage, &format!("from={}&to={}", time(begin)?, time(end)?)).await?;
+    assert!(!whole.contains("Figures are of whole"), "{whole}");
     let page = page(&stage, &format!("from={}&to={}", asked.0, asked.1)).await?;
     assert_eq!(edges(&page)?, (begin, end));
+    let heading = between(&page, "<h2 id=\"h-ch\">", "</h2>")?;
+    let widened = format!("Figures are of whole five minutes: shown is {heading}.");
+    assert_eq!(between(&page, "id=\"h-range\">", "</p>")?, widened);
     assert_no_stroke(&page)?;
     let volume = format!("{:.2}<span class=\"u\">MB</span>", bytes as f64 / 1e6);
     assert!(page.contains(&format!("<dd class=\"fig\">{volume}")), "no {volume}: {page}");
@@ -107,6 +112,7 @@ async fn what_is_kept_as_hours_alone_is_told_in_hours() -> Result<()> {
     assert_eq!(bytes, 3_600_000_000);
     let page = page(&stage, &range).await?;
     assert!(page.contains("means of an hour"), "{page}");
+    assert!(page.contains("Figures are of whole hours: shown is "), "{page}");
     assert!(page.contains("95th percentile of upload's hourly means"), "{page}");
     assert_eq!(page.matches("<dd class=\"sub\">of hourly means</dd>").count(), 2, "{page}");
     let analytics = reqwest::get(stage.url("/analytics?weeks=1")).await?.text().await?;

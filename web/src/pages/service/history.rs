@@ -31,6 +31,8 @@ const USUAL_INTERVAL: f64 = 5.0;
 #[derive(Debug)]
 pub(super) struct HistoryView {
     pub(super) heading: String,
+    /// What is said of a range that is wider than the one asked for.
+    pub(super) widened: Option<String>,
     /// The range in dates, for its print.
     pub(super) dates: String,
     /// How fine the chart is.
@@ -90,7 +92,8 @@ pub(super) async fn view(
 ) -> Result<HistoryView, Failure> {
     let finest = site.app.reader.finest_step(span.range);
     let (series, step) = read(site, service, span, finest).await?;
-    let span = &span.answered(&series.summary, now);
+    let asked = span;
+    let span = &asked.answered(&series.summary, now);
     let interval = site
         .app
         .live
@@ -135,6 +138,7 @@ pub(super) async fn view(
         zoom: Link::to(format!("/services/{}", service.id))
             .with("per", volumes::word(unit))
             .to_string(),
+        widened: asked.widened(span, finest, &site.clock, now),
         heading,
         chart,
         coverage,

@@ -155,6 +155,23 @@ impl Span {
         Self { name: self.name, range: Range { from: of.from, to: of.to.min(ahead) } }
     }
 
+    /// Said beside the form where what is `shown` is wider than what was asked for: who
+    /// zooms into less than a bucket would else see nothing happen.
+    pub(super) fn widened(
+        &self,
+        shown: &Self,
+        finest: Step,
+        clock: &Clock,
+        now: Timestamp,
+    ) -> Option<String> {
+        let fields = |span: &Self| [span.range.from, span.range.to].map(|at| clock.field(at));
+        if self.name != Name::Custom || fields(self) == fields(shown) {
+            return None;
+        }
+        let buckets = if finest >= Step::Hour { "hours" } else { "five minutes" };
+        Some(format!("Figures are of whole {buckets}: shown is {}.", shown.heading(clock, now)))
+    }
+
     /// Which time volumes are of, in words.
     pub(super) fn volume_of(&self, clock: &Clock, now: Timestamp) -> String {
         match self.name {
