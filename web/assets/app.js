@@ -250,8 +250,9 @@ function outdated(status, page) {
   tell(past, `${why} Charts and tables below are of ${loaded}.`);
 }
 
+// Those of the server alone: what an extension adds is in no page that it sends.
 function files(page) {
-  const files = page.querySelectorAll("script[src], link[rel=stylesheet]");
+  const files = page.querySelectorAll("script[src^='/assets/'], link[rel=stylesheet][href^='/assets/']");
   return [...files].map((file) => file.getAttribute("src") ?? file.getAttribute("href")).join();
 }
 

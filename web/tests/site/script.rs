@@ -172,6 +172,30 @@ async fn a_tab_of_another_version_is_loaded_whole() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_an_extension_adds_makes_no_other_version() -> Result<()> {
+    let stage = Stage::open().await?;
+    stage.publish("web-1", &[sample(1_000_000, 0, 5)]).await?;
+    let browser = Browser::open().await?;
+    browser.goto(&stage.url("/")).await?;
+    browser.until_live().await?;
+    browser
+        .run(
+            "window.former = true;
+             const add = (name, fields) => document.head.append(Object.assign(document.createElement(name), fields));
+             add('link', { rel: 'stylesheet', href: 'chrome-extension://extension/look.css' });
+             add('script', { src: 'chrome-extension://extension/look.js' })",
+        )
+        .await?;
+    // Another row: the page is asked for anew.
+    stage.publish("web-2", &[sample(1_000_000, 0, 5)]).await?;
+    browser.until("document.querySelector('#row-web-2')").await?;
+    assert_eq!(browser.run("return window.former").await?, json!(true));
+    browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn that_it_is_saved_is_said_once() -> Result<()> {
     let stage = Stage::open().await?;
     stage.publish("web-1", &[sample(1_000_000, 0, 5)]).await?;
