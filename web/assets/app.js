@@ -148,7 +148,7 @@ function end() {
   text(indicator.querySelector(".word"), "As of");
   text(indicator.querySelector("time"), stamp);
   lost.hidden = true; // whatever it said, this is news
-  tell(lost, `Logged out: load this page again to log in. The figures below are of ${stamp}.`);
+  tell(lost, "logged out", `Logged out: load this page again to log in. The figures below are of ${stamp}.`);
 }
 
 document.addEventListener("visibilitychange", () => {
@@ -176,14 +176,21 @@ function show() {
     lost.hidden = true;
   } else {
     const figures = `The figures below are of ${stamp}.`;
-    tell(lost, `Stream lost: reconnecting, last update ${ago} ago. ${figures}`, `Stream lost. ${figures}`);
+    tell(lost, "stream lost", `Stream lost: reconnecting, last update ${ago} ago. ${figures}`, `Stream lost. ${figures}`);
   }
 }
 
-// Shows an alert. It is spoken once, when it appears: one that counts seconds
-// would never let a screen reader speak of anything else.
-function tell(alert, words, aloud = words) {
-  if (alert.hidden) {
+const unspoken = new Set(); // alerts that nobody has heard since they appeared
+let spokenKind; // of the alert that was spoken last
+
+// Shows an alert. It is spoken once for each time that it appears: one that
+// counts seconds would never let a screen reader speak of anything else. Nor
+// would one that comes and goes: of one kind it waits until it is time.
+function tell(alert, kind, words, aloud = words) {
+  if (alert.hidden) unspoken.add(alert);
+  if (unspoken.has(alert) && (kind !== spokenKind || Date.now() - spoken >= SPEAK_EVERY)) {
+    unspoken.delete(alert);
+    spokenKind = kind;
     spoken = Date.now();
     text(say, aloud);
   }
@@ -247,7 +254,7 @@ async function load() {
 function outdated(status, page) {
   const heading = page.getElementById("h-e");
   const why = heading ? `${heading.textContent}. ${heading.nextElementSibling.textContent}` : `The server answered ${status}.`;
-  tell(past, `${why} Charts and tables below are of ${loaded}.`);
+  tell(past, "outdated", `${why} Charts and tables below are of ${loaded}.`);
 }
 
 // Those of the server alone: what an extension adds is in no page that it sends.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     browser::Browser,
@@ -109,5 +109,42 @@ async fn every_page_in_every_state_is_accessible_fits_and_does_not_complain() ->
         set.stage.close().await?;
     }
     assert!(found.is_empty(), "{} times:\n{}", found.len(), found.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_that_comes_and_goes_is_spoken_of_every_half_minute() -> Result<()> {
+    let stage = Stage::open().await?;
+    let browser = Browser::open().await?;
+    // A stream and a clock that do what the test says.
+    let source = "const now = Date.now; window.late = 0; Date.now = () => now() + window.late;
+         window.EventSource = class extends EventTarget {
+             static OPEN = 1; static CLOSED = 2; readyState = 1;
+             constructor() { super(); window.stream = this; }
+             close() {}
+         }";
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": source})).await?;
+    browser.goto(&stage.url("/status")).await?;
+    browser.until_live().await?;
+    let told = browser
+        .run(
+            "const lost = document.querySelector('#lost'), say = document.querySelector('#say');
+             const lose = (seconds) => {
+                 window.late += seconds * 1000;
+                 window.stream.dispatchEvent(new Event('error'));
+                 const told = [!lost.hidden, say.textContent.split('.')[0]];
+                 say.textContent = '';
+                 return told;
+             };
+             const first = lose(26);
+             window.stream.dispatchEvent(new Event('alive'));
+             return [first, [!lost.hidden, ''], lose(26), lose(1), lose(4)]",
+        )
+        .await?;
+    let silent = json!([true, ""]);
+    let spoken = json!([true, "Stream lost"]);
+    assert_eq!(told, json!([spoken, [false, ""], silent, silent, spoken]));
+    browser.close().await?;
+    stage.close().await?;
     Ok(())
 }
