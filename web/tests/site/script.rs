@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use komandorr_collector::registry::ServiceDetails;
-use komandorr_wire::ServiceId;
+use komandorr_wire::{Sample, ServiceId};
 use serde_json::json;
 
 use crate::{
@@ -86,7 +86,7 @@ async fn every_point_of_a_chart_with_gaps_is_reached_by_keys() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_crosshair_keeps_its_place_when_its_chart_moves_on() -> Result<()> {
+async fn a_crosshair_tells_what_is_at_its_place_when_its_chart_moves_on() -> Result<()> {
     let stage = Stage::open().await?;
     stage.publish("web-1", &steady(120)).await?;
     let browser = Browser::open().await?;
@@ -99,8 +99,14 @@ async fn a_crosshair_keeps_its_place_when_its_chart_moves_on() -> Result<()> {
     let (place, edge) = ("return document.querySelector('#fleet .frame').dataset.x", "dataset.to");
     let before = browser.run(place).await?;
     assert!(before.is_string(), "no place");
+    let told = "document.querySelector('#fleet .cross .val').textContent";
+    assert_eq!(browser.run(&format!("return {told}")).await?, "1.50 MB/s");
     let frame = "document.querySelector('#fleet .frame')";
     browser.run(&format!("window.edge = {frame}.{edge}")).await?;
+    // Of the time that is on the chart already, five times as much.
+    let more = steady(120).into_iter().map(|sample| Sample { up: sample.up * 5, ..sample });
+    stage.publish("web-2", &more.collect::<Vec<_>>()).await?;
+    browser.until(&format!("{told} === '9.00 MB/s'")).await?;
     browser.until(&format!("{frame}.{edge} !== window.edge")).await?;
     let after = browser.run(place).await?;
     let number = |place: &serde_json::Value| place.as_str().unwrap_or_default().parse::<f64>();
