@@ -17,6 +17,7 @@ mod other_broker;
 #[path = "../../../collector/tests/it/rabbitmq.rs"]
 mod rabbitmq;
 mod readers;
+mod recipes;
 mod restore;
 mod site_tls;
 mod start;
