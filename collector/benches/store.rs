@@ -51,7 +51,7 @@ impl Store {
     fn open() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database = folder.path().join("bench.duckdb");
-        fill::fill(&database, 1)?;
+        fill::fill(&database, 1, 1)?;
         let runtime = Runtime::new()?;
         let running = runtime.block_on(async { Running::open(&database) })?;
         Ok(Self { running, runtime, _folder: folder })

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     fn sample((service_no, ended_ms, up): (i32, i64, u64)) -> StoredSample {
-        StoredSample { service_no, up, ended_ms, ..StoredSample::default() }
+        StoredSample { service_no, ended_ms, up, ..StoredSample::default() }
     }
 
     proptest! {

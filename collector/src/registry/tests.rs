@@ -84,11 +84,13 @@ fn a_password_that_is_kept_though_that_failed_is_the_one() -> anyhow::Result<()>
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("registry.duckdb"))?;
     let registry = Registry::load(database.lane())?;
-    assert!(registry.must_be_set("new", failed()).is_err());
+    assert!(registry.must_be_set("new".to_owned(), failed()).is_err());
     let connection = registry.connection.lock()?;
     persist::set_password(&connection, ADMIN, "new", now())?;
     drop(connection);
-    registry.must_be_set("new", failed())?;
-    assert!(registry.must_be_set("other", failed()).is_err());
+    assert!(!registry.has_password());
+    registry.must_be_set("new".to_owned(), failed())?;
+    assert!(registry.has_password(), "it is taken up");
+    assert!(registry.must_be_set("other".to_owned(), failed()).is_err());
     Ok(())
 }

@@ -53,9 +53,9 @@ fn follow(page: &str, file: &str, machine: &Path) -> Result<()> {
     let block = blocks.find(|block| block.contains(file)).with_context(|| file.to_owned())?;
     let inside = |script: String, place: &&str| script.replace(place, &format!("$MACHINE{place}"));
     let script = ["/etc/", "/mnt/", "/var/"].iter().fold(block.to_owned(), inside);
-    let path = format!("{}:{}", machine.join("bin").display(), std::env::var("PATH")?);
+    let script = format!("PATH=$MACHINE/bin:$PATH\n{script}");
     let mut shell = Command::new("sh");
-    shell.args(["-ec", &script]).env("MACHINE", machine).env("PATH", path);
+    shell.args(["-ec", &script]).env("MACHINE", machine);
     let done = shell.current_dir(machine).output()?;
     ensure!(done.status.success(), "{file}: {}", String::from_utf8_lossy(&done.stderr));
     Ok(())

@@ -215,7 +215,7 @@ fn agent(site: &Site, service: &Service, now: Timestamp) -> Option<Agent> {
         interval: interval.map_or_else(|| "–".into(), |interval| format!("{interval} s")),
         clock: match (catching_up, last.clock_corrected, last.clock_offset_ms) {
             (Some(rest), _, _) => format!("catching up, {rest} to go"),
-            (None, true, _) => "impossible; arrival is taken instead".into(),
+            (None, true, _) => "impossible; samples are moved to their arrival".into(),
             (None, false, ms) if ms > CLOCK_OFF_MS => format!("{seconds} behind"),
             (None, false, ms) if ms < -CLOCK_OFF_MS => format!("{seconds} ahead"),
             _ => "right".into(),

@@ -1,5 +1,7 @@
 //! A question about a time reads that time alone, of years that are kept.
 
+use duckdb::Connection;
+
 use super::*;
 use crate::store::Database;
 
