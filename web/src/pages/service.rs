@@ -3,8 +3,11 @@
 
 mod coverage;
 mod edit;
+mod figures;
 mod history;
 mod interfaces;
+mod nothing;
+mod slots;
 mod span;
 mod volumes;
 

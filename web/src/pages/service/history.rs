@@ -9,24 +9,24 @@ use komandorr_collector::{
 use super::{
     Mark,
     coverage::{self, Coverage},
+    figures::{self, Figures},
+    nothing::Nothing,
+    slots::{self, float},
     span::Span,
     volumes,
 };
 use crate::{
-    chart::{self, Chart, Hover, Plot, Slot, seconds},
+    chart::{self, Chart, Hover, Plot},
     error::Failure,
     pages::{Link, means},
     site::Site,
-    units::{Rate, Tagged, Volume},
+    units::Rate,
 };
 
 /// Height of the chart, px.
 const HEIGHT: u32 = 300;
 /// Room that a label needs below a point, px.
 const LABEL_ROOM: f64 = 14.0;
-/// Interval of samples where the agent's own is not known, seconds.
-const USUAL_INTERVAL: f64 = 5.0;
-
 /// Chart, coverage and figures of a range.
 #[derive(Debug)]
 pub(super) struct HistoryView {
@@ -55,30 +55,10 @@ pub(super) struct HistoryView {
     pub(super) csv: String,
 }
 
-/// Words in place of a chart, and a way to where there is something.
-#[derive(Debug)]
-pub(super) struct Nothing {
-    pub(super) sentence: String,
-    pub(super) first_day: Option<Link>,
-}
-
 impl HistoryView {
     pub(super) fn has_percentile(&self) -> bool {
         self.chart.percentile.is_some()
     }
-}
-
-/// The figures of one direction.
-#[derive(Debug)]
-pub(super) struct Figures {
-    pub(super) class: &'static str,
-    pub(super) arrow: &'static str,
-    pub(super) word: &'static str,
-    pub(super) volume: Tagged,
-    pub(super) mean: Tagged,
-    pub(super) peak: Tagged,
-    pub(super) peak_at: String,
-    pub(super) p95: Tagged,
 }
 
 /// Reads a range and draws it.
@@ -99,10 +79,10 @@ pub(super) async fn view(
         .live
         .one(&service.id, now)
         .and_then(|current| current.interval_seconds)
-        .unwrap_or(USUAL_INTERVAL);
-    let mut slots = slots(&series.points, step, interval, now);
+        .unwrap_or(slots::USUAL_INTERVAL);
+    let mut slots = slots::of(&series.points, step, interval, now);
     slots.retain(|slot| slot.is_within(span.range.from, span.range.to));
-    let tolerance = tolerance(step, interval);
+    let tolerance = slots::tolerance(step, interval);
     let summary = &series.summary;
     let begin = begins.unwrap_or(service.created_at);
     let chart = Chart::new(&Plot {
@@ -112,7 +92,7 @@ pub(super) async fn view(
         height: HEIGHT,
         slots: &slots,
         tolerance,
-        expected: Some((begin, span.range.to.min(last_expected(now, interval)))),
+        expected: Some((begin, span.range.to.min(slots::last_expected(now, interval)))),
         peaks: [peak(summary.up_peak), peak(summary.down_peak)],
         percentile: summary.up_p95_bytes_per_second.map(float),
     });
@@ -120,7 +100,7 @@ pub(super) async fn view(
     let coverage = coverage::of(site, &chart, summary, begins, now);
     let nothing = chart.is_empty().then(|| Nothing::of(site, service, span, begins));
     Ok(HistoryView {
-        label: label(site, service, &heading, &coverage, summary, now),
+        label: figures::in_words(site, service, &heading, &coverage, summary, now),
         marks: marks(site, &chart, now),
         hovers: Hover::columns(span.range.from, span.range.to, &slots, |at| {
             site.clock.moment(at, now)
@@ -128,7 +108,7 @@ pub(super) async fn view(
         fineness: fineness(step),
         p95_of: means(finest),
         volume_of: span.volume_of(&site.clock, now),
-        figures: [true, false].map(|up| figures(site, summary, up, now)),
+        figures: [true, false].map(|up| figures::of(site, summary, up, now)),
         dates: format!(
             "{} to {}",
             site.clock.dated(span.range.from),
@@ -179,60 +159,6 @@ fn reaches(points: &[Point], summary: &Summary, range: Range) -> bool {
     !late || bytes >= stored
 }
 
-#[allow(clippy::cast_precision_loss, reason = "drawn in pixels")]
-fn float(number: u64) -> f64 {
-    number as f64
-}
-
-fn tolerance(step: Step, interval: f64) -> f64 {
-    // An interval may come late; a missing bucket is a gap.
-    if step == Step::Raw { interval * 1.5 } else { 1.0 }
-}
-
-/// Samples of the last interval are still under way.
-fn last_expected(now: Timestamp, interval: f64) -> Timestamp {
-    #[allow(clippy::cast_possible_truncation, reason = "an interval is at most a month")]
-    let wait = SignedDuration::from_millis((interval * 2000.0) as i64);
-    now.checked_sub(wait).unwrap_or(now)
-}
-
-fn slots(points: &[Point], step: Step, interval: f64, now: Timestamp) -> Vec<Slot> {
-    let now = seconds(now);
-    let nexts = points.iter().skip(1).map(|point| seconds(point.t)).chain([f64::INFINITY]);
-    points
-        .iter()
-        .zip(nexts)
-        .map(|(point, next)| {
-            let start = seconds(point.t);
-            let length = match step.length_ms() {
-                // The last sample's length is not told; it is the usual one.
-                None => own_length(point).unwrap_or(interval),
-                #[allow(clippy::cast_precision_loss, reason = "a week at most")]
-                Some(length) => length as f64 / 1000.0,
-            };
-            // Days are now and then an hour longer or shorter.
-            let nearly_next = (next - start - length).abs() <= 3700.0 && length > 80_000.0;
-            let end = if nearly_next { next } else { (start + length).min(next) };
-            Slot {
-                start,
-                end: end.min(now).max(start),
-                up: float(point.up_bytes_per_second),
-                down: float(point.down_bytes_per_second),
-            }
-        })
-        .collect()
-}
-
-/// A sample's length by its bytes and its speed, where it has both.
-fn own_length(point: &Point) -> Option<f64> {
-    let (bytes, speed) = if point.up_bytes > point.down_bytes {
-        (point.up_bytes, point.up_bytes_per_second)
-    } else {
-        (point.down_bytes, point.down_bytes_per_second)
-    };
-    (speed > 1000).then(|| float(bytes) / float(speed))
-}
-
 fn peak(peak: Option<Peak>) -> Option<(Timestamp, f64)> {
     let peak = peak.filter(|peak| peak.bytes_per_second > 0)?;
     Some((peak.at, float(peak.bytes_per_second)))
@@ -277,77 +203,5 @@ fn fineness(step: Step) -> &'static str {
         Step::Hour => "means of an hour",
         Step::Day => "means of a day",
         Step::Week => "means of a week",
-    }
-}
-
-fn told(site: &Site, peak: Option<Peak>, now: Timestamp) -> String {
-    peak.map_or_else(|| "no samples".to_owned(), |peak| site.clock.told(peak.at, now))
-}
-
-fn figures(site: &Site, summary: &Summary, up: bool, now: Timestamp) -> Figures {
-    let (class, arrow, word) =
-        if up { ("up", "↑", "Upload") } else { ("down", "↓", "Download") };
-    let (bytes, peak) = if up {
-        (summary.up_bytes, summary.up_peak)
-    } else {
-        (summary.down_bytes, summary.down_peak)
-    };
-    let (mean, p95) = if up {
-        (summary.up_mean_bytes_per_second, summary.up_p95_bytes_per_second)
-    } else {
-        (summary.down_mean_bytes_per_second, summary.down_p95_bytes_per_second)
-    };
-    Figures {
-        class,
-        arrow,
-        word,
-        volume: Volume::new(bytes).tagged(),
-        mean: Rate::known(mean).tagged(),
-        peak: Rate::known(peak.map(|peak| peak.bytes_per_second)).tagged(),
-        peak_at: told(site, peak, now),
-        p95: Rate::known(p95).tagged(),
-    }
-}
-
-/// The chart in words.
-fn label(
-    site: &Site,
-    service: &Service,
-    heading: &str,
-    coverage: &Coverage,
-    summary: &Summary,
-    now: Timestamp,
-) -> String {
-    let direction = |word: &str, mean: Option<u64>, peak: Option<Peak>| {
-        let speed = Rate::known(peak.map(|peak| peak.bytes_per_second));
-        format!("{word} mean {}, peak {speed} {}", Rate::known(mean), told(site, peak, now))
-    };
-    format!(
-        "{}, {heading}: {}; {}. {} The tables below have the values.",
-        service.name,
-        direction("upload", summary.up_mean_bytes_per_second, summary.up_peak),
-        direction("download", summary.down_mean_bytes_per_second, summary.down_peak),
-        coverage.sentence,
-    )
-}
-
-impl Nothing {
-    fn of(site: &Site, service: &Service, span: &Span, begins: Option<Timestamp>) -> Self {
-        let clock = &site.clock;
-        let (from, to) = (clock.date(span.range.from), clock.date(span.range.to));
-        let sentence = if begins.is_none() {
-            let since = clock.date(service.created_at);
-            format!("{} has not sent a sample yet. It was registered on {since}.", service.name)
-        } else if from == to {
-            format!("No sample lies in this range of {from}.")
-        } else {
-            format!("No sample lies between {from} and {to}.")
-        };
-        let day = |begin: Timestamp| {
-            let end = begin.checked_add(SignedDuration::from_hours(24)).unwrap_or(begin);
-            let path = format!("/services/{}", service.id);
-            Link::to(path).with("from", begin).with("to", end.min(Timestamp::now()))
-        };
-        Self { sentence, first_day: begins.map(day) }
     }
 }
