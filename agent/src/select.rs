@@ -143,9 +143,12 @@ fn counted_twice(links: &[Link], choices: &[Choice]) -> Option<String> {
         ));
     }
     let name_it = "--interface, with the name of the provider's side, counts that only";
-    // Through a modem or a VLAN, which one of the counted links carries.
-    let carried = |link: &&Link| {
-        link.default_route && matches!(link.role, Role::Tunnel | Role::Vlan | Role::Stacked)
+    // Through a modem or a VLAN, which one of the counted links carries. Any other tunnel
+    // is a way of its own, such as a VPN's.
+    let carried = |link: &&Link| match link.role {
+        Role::Vlan | Role::Stacked => link.default_route,
+        Role::Tunnel => link.default_route && link.name.starts_with("ppp"),
+        _ => false,
     };
     if routed.is_empty()
         && beside.len() > 1

@@ -105,7 +105,7 @@ impl Account {
         let posted = || recent.iter().rev().filter(|sample| sample.origin == Origin::Http);
         // The last may be of later than now. Either our clock is behind, or it was ahead
         // then and more was posted since: the agent had counted more by what came later.
-        let last = [posted().find(|sample| sample.ended_at <= now), posted().next()];
+        let last = [posted().next(), posted().find(|sample| sample.ended_at <= now)];
         let last = last.into_iter().flatten().max_by_key(|sample| sample.up_total);
         let anchors = [last.map(Anchor::from), imported.map(Anchor::from)];
         // Of two that end together the posted one, which is first.

@@ -32,11 +32,11 @@ fn of_version(version: usize) -> Connection {
                 "INSERT INTO service (service_no, id, name, created_at)
                  VALUES (nextval('service_no'), 'web-1', 'Web', TIMESTAMP '2026-11-01 00:00:00');
                  INSERT INTO sample
-                     (service_no, agent_no, seq, ended_at, interval_ms, up_bytes, down_bytes,
+                     (service_no, agent_no, ended_at, interval_ms, up_bytes, down_bytes,
                       capacity_bytes_per_second, cpu_percent, memory_percent, gap, clock_corrected)
                  VALUES
-                     (1, NULL, NULL, TIMESTAMP '2026-11-20 10:07:00', 60000, 6000, 60,
-                      NULL, NULL, NULL, false, false);
+                     (1, NULL, TIMESTAMP '2026-11-20 10:07:00', 60000, 6000, 60,
+                      NULL, 12.34, 3, false, false);
                  INSERT INTO recent_volume VALUES
                      (1, TIMESTAMP '2026-11-20 10:05:00', 6000, 60, 60000, 100, 1, 1);
                  INSERT INTO five_minute_volume VALUES
@@ -89,6 +89,8 @@ fn every_earlier_version_becomes_the_newest_and_keeps_its_data() {
             assert_eq!(texts(&connection, hours), ["web-1 9000 90000"], "from {version}");
             let samples = "SELECT service || ' ' || up_bytes_per_second FROM latest_samples";
             assert_eq!(texts(&connection, samples), ["web-1 100"], "from {version}");
+            let loads = "SELECT concat_ws(' ', cpu_percent, memory_percent) FROM sample";
+            assert_eq!(texts(&connection, loads), ["12.3 3.0"], "from {version}");
         }
         // Once more changes nothing.
         assert_eq!(migrate(&connection).unwrap(), Migrated::Current);
