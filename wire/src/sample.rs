@@ -27,7 +27,8 @@ pub struct Sample {
     pub down: u64,
     /// Length of the interval in milliseconds on a clock that never jumps.
     pub interval_ms: u64,
-    /// Wall-clock end of the interval, Unix milliseconds; `None`: time of arrival.
+    /// Wall-clock end of the interval, Unix milliseconds; `None`: time of arrival, or in
+    /// an array of numbered samples where the next one begins.
     pub ended_ms: Option<i64>,
     /// Who counted, and which of its samples this is.
     pub agent: Option<AgentSeq>,
