@@ -68,9 +68,11 @@ fn what_was_counted_before_the_clock_fell_back_is_not_counted_again() {
     // Or it was ahead then, and what is of now came later.
     let ahead = sample(Origin::Http, NOON_MS + 9000 * hour_ms, 1400);
     let since = sample(Origin::Http, NOON_MS + hour_ms - 2000, 1499);
-    assert_eq!(stored(&[since, later], None), stored(&[since], None));
-    assert_eq!(stored(&[since, ahead], None), 1024);
-    assert!(stored(&[before, later], None) <= 1024);
+    let counted = stored(&[since], None);
+    assert!((1023..=1024).contains(&counted), "{counted}");
+    assert_eq!(stored(&[since, later], None), counted);
+    assert_eq!(stored(&[since, ahead], None), counted);
+    assert!(stored(&[before, later], None) <= counted);
 }
 
 #[test]
