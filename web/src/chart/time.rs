@@ -145,6 +145,12 @@ pub(crate) fn seconds(at: Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1000.0
 }
 
+/// Seconds of Unix time as a moment; `None` outside the calendar.
+#[allow(clippy::cast_possible_truncation, reason = "a float beyond the range saturates")]
+pub(crate) fn moment(seconds: f64) -> Option<Timestamp> {
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
