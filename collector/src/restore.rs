@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use duckdb::{Connection, params};
 use jiff::Timestamp;
-use komandorr_wire::{AgentSeq, Origin, Sample};
+use komandorr_wire::{AgentSeq, HTTP_AGENT, IMPORT_AGENT, Origin, Sample};
 
 use crate::{
     batch::{Batcher, FUTURE_TOLERANCE_MS, Row},
@@ -78,7 +78,8 @@ fn batcher(connection: &Connection) -> duckdb::Result<Batcher> {
 fn last_samples(connection: &Connection, now: Timestamp) -> duckdb::Result<Vec<Row>> {
     let latest_ms = now.as_millisecond().saturating_add(FUTURE_TOLERANCE_MS);
     let mut statement = connection.prepare(include_str!("sql/last_samples.sql"))?;
-    let rows = statement.query_map(params![KEPT_SAMPLES as u64, latest_ms], |row| {
+    let parameters = params![KEPT_SAMPLES as u64, latest_ms, IMPORT_AGENT, HTTP_AGENT];
+    let rows = statement.query_map(parameters, |row| {
         let ended_ms = row.get(2)?;
         let identity: Option<String> = row.get(13)?;
         Ok(Row {

@@ -95,24 +95,23 @@ pub(super) fn ends(samples: &[Sample], arrived_ms: i64, ends: &mut Vec<i64>) {
     for sample in samples.iter().rev() {
         let length_ms = i64::try_from(sample.interval_ms).unwrap_or(i64::MAX);
         let earliest_ms = earliest_ms(sample);
-        let Some(stamp_ms) = sample.ended_ms else {
-            let follows = is_numbered(sample) && until_ms >= earliest_ms;
-            let ended_ms = if follows { until_ms } else { arrived_ms };
-            until_ms = until_ms.min(ended_ms.saturating_sub(length_ms));
-            ends.push(ended_ms);
-            continue;
+        let ended_ms = if let Some(stamp_ms) = sample.ended_ms {
+            let stamp = believed.judge(earliest_ms, stamp_ms);
+            let began_ms = stamp_ms.saturating_sub(length_ms);
+            let this = Stamped { stamp, began_ms, ended_ms: stamp_ms };
+            if !next.is_some_and(|next| this.goes_on_to(next)) {
+                let off = stamp != Stamp::Believable;
+                shift_ms = if off { until_ms.saturating_sub(stamp_ms) } else { 0 };
+            }
+            next = Some(this);
+            let shifted_ms = stamp_ms.saturating_add(shift_ms);
+            let possible = believed.judge(earliest_ms, shifted_ms) == Stamp::Believable;
+            if possible { shifted_ms } else { arrived_ms }
+        } else if is_numbered(sample) && until_ms >= earliest_ms {
+            until_ms
+        } else {
+            arrived_ms
         };
-        let stamp = believed.judge(earliest_ms, stamp_ms);
-        let this =
-            Stamped { stamp, began_ms: stamp_ms.saturating_sub(length_ms), ended_ms: stamp_ms };
-        if !next.is_some_and(|next| this.goes_on_to(next)) {
-            let off = stamp != Stamp::Believable;
-            shift_ms = if off { until_ms.saturating_sub(stamp_ms) } else { 0 };
-        }
-        next = Some(this);
-        let shifted_ms = stamp_ms.saturating_add(shift_ms);
-        let possible = believed.judge(earliest_ms, shifted_ms) == Stamp::Believable;
-        let ended_ms = if possible { shifted_ms } else { arrived_ms };
         until_ms = until_ms.min(ended_ms.saturating_sub(length_ms));
         ends.push(ended_ms);
     }

@@ -1,10 +1,11 @@
 -- The last samples of each service up to a time, oldest first, and the last of those
 -- after it: what who told it has counted goes on from there where the clock is behind.
 -- One of an agent of ours does not say which: it is taken for the service's newest.
+-- Parameters: how many; up to when; how identities of imports and of HTTP begin.
 WITH usual AS (
     SELECT service_no, max(agent_no) AS agent_no
     FROM agent
-    WHERE NOT starts_with(identity, 'import:') AND NOT starts_with(identity, 'http:')
+    WHERE NOT starts_with(identity, $3) AND NOT starts_with(identity, $4)
     GROUP BY service_no
 )
 SELECT
