@@ -15,7 +15,7 @@ use crate::{
     batch::Batcher,
     housekeeping::Housekeeper,
     journal::{Journal, Spreader, spread_all},
-    read::KeptMinutes,
+    read::{KeptMinutes, Past},
     restore::restore,
     store::{Database, explain, one_line},
     writer::{Committer, Writer},
@@ -28,6 +28,7 @@ pub struct Collector {
     database: Arc<Database>,
     batcher: Batcher,
     journal: Arc<Journal>,
+    past: Arc<Past>,
     registry: Arc<Registry>,
     live: Arc<Live>,
     stats: Arc<Stats>,
@@ -45,7 +46,8 @@ impl Collector {
             path: config.path.clone(),
             reason: one_line(&error),
         })?;
-        let registry = Registry::load(database.lane()).map_err(failed)?;
+        let past: Arc<Past> = Arc::default();
+        let registry = Registry::load(database.lane(), Arc::clone(&past)).map_err(failed)?;
         let registry = Arc::new(registry);
         let live = Arc::new(Live::new(Arc::clone(&registry), zone));
         let take_up = |connection: &duckdb::Connection| {
@@ -55,9 +57,20 @@ impl Collector {
         let (minutes, batcher) = database.lane().with(take_up).map_err(failed)?;
         let journal: Arc<Journal> = Arc::default();
         let kept = (minutes, config.hours_kept());
-        let reader = Reader::new(&database, &journal, &registry, &live, kept);
+        let reader = Reader::new(&database, &journal, &past, &registry, &live, kept);
         let stats = Arc::new(Stats::new(Arc::clone(&journal)));
-        Ok(Self { config, database, batcher, journal, registry, live, stats, reader, minutes })
+        Ok(Self {
+            config,
+            database,
+            batcher,
+            journal,
+            past,
+            registry,
+            live,
+            stats,
+            reader,
+            minutes,
+        })
     }
 
     /// What is going on now.
@@ -89,7 +102,8 @@ impl Collector {
     pub async fn run(self, deliveries: mpsc::Receiver<Delivery>, stop: CancellationToken) {
         let keep = self.config.keep();
         let notice = Arc::new(Notify::new());
-        let housekeeper = Housekeeper::new(self.database.lane(), self.config, Arc::clone(&notice));
+        let lane = self.database.lane();
+        let housekeeper = Housekeeper::new(lane, self.config, self.past, Arc::clone(&notice));
         let (filled, to_commit) = mpsc::channel(1);
         let (free, freed) = mpsc::channel(1);
         let spreader = Spreader {

@@ -6,6 +6,8 @@ mod compact;
 mod forget;
 mod join;
 mod sort;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,6 +23,7 @@ use sort::Sorter;
 
 use crate::{
     Config,
+    read::Past,
     store::{Lane, one_line, or_roll_back},
 };
 
@@ -45,18 +48,19 @@ const SORT_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Housekeeper {
     lane: Lane,
     config: Config,
+    past: Arc<Past>,
     /// Told when samples have come into the tables.
     spread: Arc<Notify>,
     sorter: Sorter,
     /// Samples that the last round left.
     samples: i64,
     /// Which part of the interfaces' past the next hourly round looks at.
-    past: i64,
+    part: i64,
 }
 
 impl Housekeeper {
-    pub(crate) fn new(lane: Lane, config: Config, spread: Arc<Notify>) -> Self {
-        Self { lane, config, spread, sorter: Sorter::default(), samples: 0, past: 0 }
+    pub(crate) fn new(lane: Lane, config: Config, past: Arc<Past>, spread: Arc<Notify>) -> Self {
+        Self { lane, config, past, spread, sorter: Sorter::default(), samples: 0, part: 0 }
     }
 
     /// Runs until `done`, and once more at the end.
@@ -92,13 +96,12 @@ impl Housekeeper {
 
     fn forget(&mut self) {
         let _rewriting = self.lane.rewriting();
-        let forgot = self
-            .lane
-            .with(|connection| forget::volumes(connection, &self.config, Timestamp::now()));
+        let forgot =
+            self.lane.with(|c| forget::volumes(c, &self.past, &self.config, Timestamp::now()));
         report("forgetting old volumes", forgot);
-        let part = self.past;
+        let part = self.part;
         report("joining old interfaces", self.lane.with(|c| join::old_interfaces(c, part)));
-        self.past += 1;
+        self.part += 1;
     }
 
     fn compact(&self, alone: bool) {
@@ -115,7 +118,7 @@ impl Housekeeper {
         let many = parts >= MANY_PARTS || samples - self.samples >= MANY_SAMPLES;
         if parts > 0 && (due || many) {
             let _rewriting = self.lane.rewriting();
-            report("joining volumes", self.lane.with(join::volumes));
+            report("joining volumes", self.lane.with(|c| join::volumes(c, &self.past)));
             report("joining stored ranges", self.lane.with(join::ranges));
             report("joining interfaces", self.lane.with(join::new_interfaces));
             let keep = u64::from(self.config.samples_per_service);

@@ -8,19 +8,16 @@ mod fold;
 mod history;
 mod imports;
 mod kept;
+mod past;
 mod profile;
 mod query;
 mod question;
+mod scope;
 mod spans;
 mod tally;
 mod weeks;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
@@ -31,6 +28,7 @@ pub use export::{Export, ExportFormat};
 pub use fold::{Peak, Point, Summary};
 pub use imports::ImportProgress;
 pub(crate) use kept::KeptMinutes;
+pub(crate) use past::Past;
 pub use profile::{HourCell, HourProfile};
 pub use query::{Holdings, InterfaceVolume, Kept};
 pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step, Talker};
@@ -44,10 +42,12 @@ use crate::{
     journal::Journal,
     level::Level,
     live::{Live, Volume},
-    registry::{Registry, Service},
+    registry::Registry,
     store::Database,
 };
-use query::{BucketRow, Grouping, Pool, Which};
+use history::by_service;
+use query::{Grouping, Pool};
+use scope::which;
 
 /// The reading face of the store. Cheap to clone; queries run beside the
 /// writer, off the async threads.
@@ -62,22 +62,17 @@ pub struct Reader {
     backups: Arc<Semaphore>,
 }
 
-/// A scope's services as queries name them.
-fn which(scope: &Scope, services: &[Arc<Service>]) -> Which {
-    let numbers = services.iter().map(|service| service.number).collect();
-    if *scope == Scope::All { Which::All(numbers) } else { Which::Some(numbers) }
-}
-
 impl Reader {
     pub(crate) fn new(
         database: &Arc<Database>,
         journal: &Arc<Journal>,
+        past: &Arc<Past>,
         registry: &Arc<Registry>,
         live: &Arc<Live>,
         (minutes, keep_hours): (KeptMinutes, Duration),
     ) -> Self {
         Self {
-            pool: Pool::new(database, journal),
+            pool: Pool::new(database, journal, past),
             registry: Arc::clone(registry),
             live: Arc::clone(live),
             minutes,
@@ -123,10 +118,11 @@ impl Reader {
         let range = range.widened(level.length_ms());
         let mut summaries = Vec::with_capacity(services.len());
         for (services, which) in self.groups(scope, &services, range, level) {
-            let mut rows = self.rows_of_each(which, range, level).await?;
+            let rows = self.rows_of_each(which, range, level).await?;
+            let rows = by_service(&rows);
             summaries.extend(services.iter().map(|service| {
-                let own = rows.remove(&service.number).unwrap_or_default();
-                (service.id.clone(), Summary::of(&own, range, 1, now))
+                let own = rows.get(&service.number).copied().unwrap_or_default();
+                (service.id.clone(), Summary::of(own, range, 1, now))
             }));
         }
         Ok(summaries)
@@ -195,19 +191,25 @@ impl Reader {
 
     /// The services with the most bytes in a range, most first.
     pub async fn top_talkers(&self, range: Range, limit: usize) -> Result<Vec<Talker>, ReadError> {
-        let totals = self.pool.totals(range.widened(HOUR_MS), limit).await?;
+        let totals = self.pool.totals(range.widened(HOUR_MS)).await?;
         let services = self.registry.services();
         let services: HashMap<_, _> = services.iter().map(|s| (s.number, s)).collect();
         let named = |(number, volume): (i32, Volume)| {
             let service = services.get(&number)?;
             Some(Talker { service: service.id.clone(), name: service.name.clone(), volume })
         };
-        Ok(totals.into_iter().filter_map(named).collect())
+        Ok(totals.into_iter().filter_map(named).take(limit).collect())
     }
 
     /// What the store holds: its size, its rows and how far back they go.
     pub async fn holdings(&self) -> Result<Holdings, ReadError> {
         self.pool.holdings().await
+    }
+
+    /// How many volumes of five minutes are kept in memory, because somebody has asked
+    /// for them.
+    pub fn volumes_in_memory(&self) -> usize {
+        self.pool.past.rows()
     }
 
     /// When a service's traffic begins; `None`: nothing of it is stored. Exact
@@ -247,62 +249,5 @@ impl Reader {
         let failed = |reason| BackupError::Failed { path: self.database.clone(), reason };
         let made = self.pool.run(move |connection| Ok(Backup::make(connection, &database, permit)));
         made.await.map_err(|error| failed(error.to_string()))?
-    }
-
-    /// Rows from which local hours and days can be cut: hours, or five minutes
-    /// where the zone is not whole hours from UTC. Where these are not kept any
-    /// more, hours again: each counts as a whole where it begins.
-    async fn local_rows(
-        &self,
-        scope: &Scope,
-        periods: &[(Timestamp, Timestamp)],
-    ) -> Result<Vec<BucketRow>, ReadError> {
-        let (Some(first), Some(last)) = (periods.first(), periods.last()) else {
-            return Ok(Vec::new());
-        };
-        let range = Range { from: first.0, to: last.1 };
-        let whole_hours = |at: &Timestamp| at.as_millisecond() % HOUR_MS == 0;
-        let hours = periods.iter().all(|(start, end)| whole_hours(start) && whole_hours(end));
-        let exact = !hours && self.keeps_five_minutes(range);
-        let level = if exact { Level::FiveMinutes } else { Level::Hour };
-        let services = self.services(scope)?;
-        let (which, grouping) = (which(scope, &services), Grouping::of(&services));
-        self.pool.buckets(which, range, level, grouping).await
-    }
-
-    /// Five minutes while they are kept, else hours. Years of five minutes are
-    /// never read: hours are a twelfth of the rows.
-    fn level(&self, range: Range) -> Level {
-        let length = range.to.duration_since(range.from).unsigned_abs();
-        let long = length > self.minutes.length();
-        if long || !self.keeps_five_minutes(range) { Level::Hour } else { Level::FiveMinutes }
-    }
-
-    /// Whether the five minutes at the begin of a range are still kept.
-    fn keeps_five_minutes(&self, range: Range) -> bool {
-        self.minutes.since(range.from)
-    }
-
-    /// The services of a scope, each once; each that is named must be registered.
-    fn services(&self, scope: &Scope) -> Result<Vec<Arc<Service>>, ReadError> {
-        let registered = |id: &ServiceId| {
-            self.registry.get(id.as_str()).ok_or_else(|| ReadError::Unknown(id.to_string()))
-        };
-        match scope {
-            Scope::All => Ok(self.registry.services()),
-            Scope::One(id) => Ok(vec![registered(id)?]),
-            Scope::Several(ids) => {
-                let mut named = HashSet::new();
-                ids.iter().filter(|id| named.insert(*id)).map(registered).collect()
-            }
-            Scope::Group(name) => {
-                let mut services = self.registry.services();
-                services.retain(|service| service.group.as_ref() == Some(name));
-                if services.is_empty() {
-                    return Err(ReadError::Unknown(name.clone()));
-                }
-                Ok(services)
-            }
-        }
     }
 }

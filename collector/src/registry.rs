@@ -27,7 +27,7 @@ use password::Password;
 pub use service::{Service, ServiceDetails};
 pub use session::{LONGEST_SESSION, Session};
 
-use crate::store::Lane;
+use crate::{read::Past, store::Lane};
 
 /// Why the registry did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,8 @@ impl From<duckdb::Error> for RegistryError {
 pub struct Registry {
     /// For changes, which are rare and one at a time.
     connection: Lane,
+    /// What readers remember of the traffic.
+    past: Arc<Past>,
     services: RwLock<BTreeMap<ServiceId, Arc<Service>>>,
     credentials: RwLock<Vec<Credential>>,
     password: Password,
@@ -85,7 +87,7 @@ impl fmt::Debug for Told {
 
 impl Registry {
     /// Reads what the store holds.
-    pub(crate) fn load(lane: Lane) -> duckdb::Result<Self> {
+    pub(crate) fn load(lane: Lane, past: Arc<Past>) -> duckdb::Result<Self> {
         let connection = lane.lock()?;
         let services = persist::services(&connection)?;
         let credentials = persist::credentials(&connection)?;
@@ -96,6 +98,7 @@ impl Registry {
         let by_id = services.into_iter().map(|s| (s.id.clone(), Arc::new(s))).collect();
         Ok(Self {
             connection: lane,
+            past,
             services: RwLock::new(by_id),
             credentials: RwLock::new(credentials),
             password,

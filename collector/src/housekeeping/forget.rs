@@ -11,6 +11,7 @@ use crate::{
     batch::FUTURE_TOLERANCE_MS,
     bucket::{DAY_MS, FIVE_MINUTES_MS, bucket_of},
     level::Level,
+    read::Past,
     store::{instant, list},
 };
 
@@ -35,6 +36,7 @@ pub(super) fn samples(connection: &Connection, keep: u64, now: Timestamp) -> duc
 /// Forgets volumes whose time is over.
 pub(super) fn volumes(
     connection: &Connection,
+    past: &Past,
     config: &Config,
     now: Timestamp,
 ) -> duckdb::Result<()> {
@@ -47,17 +49,20 @@ pub(super) fn volumes(
     ];
     let present = present(connection, now)?;
     for (level, keep, whole_ms, sql) in levels {
-        let until = before(present, keep, whole_ms);
+        let until_ms = before(present, keep, whole_ms);
+        let until = instant(until_ms);
         let due: bool = connection.query_row(
             &format!("SELECT EXISTS (FROM {} WHERE bucket < {until})", level.table()),
             [],
             |row| row.get(0),
         )?;
         if due {
+            let change = past.change();
             transact(connection, &sql.replace("{until}", &until))?;
+            change.was_before(until_ms);
         }
     }
-    left_behind(connection, &removed(connection)?)
+    left_behind(connection, past, &removed(connection)?)
 }
 
 /// This moment, but not much later than the newest traffic: a host that starts with a
@@ -76,14 +81,15 @@ fn present(connection: &Connection, now: Timestamp) -> duckdb::Result<Timestamp>
     Ok(latest.map_or(now, |latest| now.min(latest)))
 }
 
-/// The instant up to which nothing is kept, at the begin of a whole part of time.
-fn before(present: Timestamp, keep: Duration, whole_ms: i64) -> String {
+/// The instant up to which nothing is kept, at the begin of a whole part of time; Unix
+/// milliseconds.
+fn before(present: Timestamp, keep: Duration, whole_ms: i64) -> i64 {
     let until = present.checked_sub(keep).unwrap_or(Timestamp::MIN);
-    instant(bucket_of(until.as_millisecond(), whole_ms))
+    bucket_of(until.as_millisecond(), whole_ms)
 }
 
 /// Forgets what came in for services while they were removed.
-fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
+fn left_behind(connection: &Connection, past: &Past, gone: &[i64]) -> duckdb::Result<()> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -99,6 +105,7 @@ fn left_behind(connection: &Connection, gone: &[i64]) -> duckdb::Result<()> {
             |row| row.get(0),
         )?;
         if left {
+            let _all = past.change();
             transact(connection, &format!("BEGIN; {} COMMIT;", level.without(&gone)))?;
         }
     }
@@ -150,7 +157,7 @@ mod tests {
             let keep_hours = Duration::from_hours(24 * days);
             let keep_five_minutes = Duration::ZERO;
             let config = Config { keep_five_minutes, keep_hours, ..Config::default() };
-            volumes(&connection, &config, Timestamp::now())?;
+            volumes(&connection, &Past::default(), &config, Timestamp::now())?;
             for table in ["hour_volume", "day_volume"] {
                 let count = format!("SELECT count(*) FROM {table}");
                 let left: u64 = connection.query_row(&count, [], |row| row.get(0))?;
@@ -206,14 +213,14 @@ mod tests {
             Ok([count("five_minute_volume")?, count("forgotten_five_minutes")?])
         };
         let config = Config::default();
-        volumes(&connection, &config, "2099-01-01T00:00:00Z".parse()?)?;
+        volumes(&connection, &Past::default(), &config, "2099-01-01T00:00:00Z".parse()?)?;
         assert_eq!(counts()?, [300, 0]);
         // What comes later makes room as ever.
         connection.execute_batch(
             "INSERT INTO recent_volume
              SELECT 1, TIMESTAMP '2027-11-24 12:00:00', 10, 1, 1, 1, 1, 1",
         )?;
-        volumes(&connection, &config, "2027-11-24T12:00:00Z".parse()?)?;
+        volumes(&connection, &Past::default(), &config, "2027-11-24T12:00:00Z".parse()?)?;
         assert_eq!(counts()?, [36, 1]);
         Ok(())
     }
@@ -238,7 +245,7 @@ mod tests {
         )?;
         assert_eq!(removed(&connection)?, [2, 3]);
         // The fourth was registered after somebody had asked who is gone.
-        left_behind(&connection, &[2, 3, 4])?;
+        left_behind(&connection, &Past::default(), &[2, 3, 4])?;
         for table in ["hour_volume", "day_volume", "interface_volume", "own_traffic"] {
             let left: String = connection.query_row(
                 &format!("SELECT string_agg(service_no, ' ' ORDER BY service_no) FROM {table}"),

@@ -10,6 +10,7 @@ use crate::{
     bucket::{HOUR_MS, bucket_of},
     level::Level,
     ranges::RangeSet,
+    read::Past,
     store::{instant, transaction},
 };
 
@@ -22,26 +23,34 @@ pub(super) fn parts(connection: &Connection) -> duckdb::Result<i64> {
 }
 
 /// Joins the parts into buckets of all levels.
-pub(super) fn volumes(connection: &Connection) -> duckdb::Result<()> {
-    let first: Option<i64> =
-        connection
-            .query_row("SELECT epoch_ms(min(bucket)) FROM recent_volume", [], |row| row.get(0))?;
-    let Some(first) = first else { return Ok(()) };
-    let joins: String = Level::ALL.iter().map(|level| level.join(first)).collect();
+pub(super) fn volumes(connection: &Connection, past: &Past) -> duckdb::Result<()> {
+    let change = past.change();
     // In one transaction: whoever reads meanwhile sees all of it or nothing.
-    // The last statement deletes only what this transaction sees, so that parts
-    // which arrive meanwhile stay. What came for a service that is removed goes.
-    transact(
-        connection,
-        &format!(
-            "BEGIN;
-             CREATE OR REPLACE TEMP TABLE taken AS
-             FROM recent_volume SEMI JOIN service USING (service_no);
-             {joins}
-             DELETE FROM recent_volume;
-             COMMIT;"
-        ),
-    )
+    let late = transaction(connection, |connection| volumes_inside(connection, change.until_ms()))?;
+    change.was_of(&late);
+    Ok(())
+}
+
+/// The services of which a part was of before a moment.
+fn volumes_inside(connection: &Connection, until_ms: i64) -> duckdb::Result<Vec<i32>> {
+    connection.execute_batch(
+        "CREATE OR REPLACE TEMP TABLE taken AS
+         FROM recent_volume SEMI JOIN service USING (service_no)",
+    )?;
+    let mut statement =
+        connection.prepare("SELECT service_no, epoch_ms(min(bucket)) FROM taken GROUP BY ALL")?;
+    let firsts: Vec<(i32, i64)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<duckdb::Result<_>>()?;
+    if let Some(&first_ms) = firsts.iter().map(|(_, first_ms)| first_ms).min() {
+        let joins: String = Level::ALL.iter().map(|level| level.join(first_ms)).collect();
+        connection.execute_batch(&joins)?;
+    }
+    // Only what this transaction sees is deleted, so that parts which arrive meanwhile
+    // stay. What came for a service that is removed goes.
+    connection.execute_batch("DELETE FROM recent_volume")?;
+    let late = firsts.into_iter().filter(|&(_, first_ms)| first_ms < until_ms);
+    Ok(late.map(|(service, _)| service).collect())
 }
 
 /// Joins neighbouring ranges: one row for an agent that loses nothing.

@@ -9,7 +9,7 @@ use crate::{batch::Batcher, registry::ServiceDetails, store::Database};
 fn a_removed_service_stays_in_memory_no_longer_than_its_last_batch() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("live.duckdb"))?;
-    let registry = Arc::new(Registry::load(database.lane())?);
+    let registry = Arc::new(Registry::load(database.lane(), Arc::default())?);
     let live = Live::new(Arc::clone(&registry), TimeZone::UTC);
     let (gone, stays) = (ServiceId::new("gone")?, ServiceId::new("stays")?);
     let [gone_no, stays_no] = [&gone, &stays]
@@ -38,7 +38,7 @@ fn a_removed_service_stays_in_memory_no_longer_than_its_last_batch() -> anyhow::
 fn what_came_while_the_clock_was_ahead_is_not_the_last_for_ever() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("live.duckdb"))?;
-    let registry = Arc::new(Registry::load(database.lane())?);
+    let registry = Arc::new(Registry::load(database.lane(), Arc::default())?);
     let live = Live::new(Arc::clone(&registry), TimeZone::UTC);
     let id = ServiceId::new("web-1")?;
     let number = registry.register(&id, ServiceDetails::default())?.number;
@@ -71,7 +71,7 @@ fn what_came_while_the_clock_was_ahead_is_not_the_last_for_ever() -> anyhow::Res
 fn what_a_day_has_moved_is_read_until_that_succeeds() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("live.duckdb"))?;
-    let live = Live::new(Arc::new(Registry::load(database.lane())?), TimeZone::UTC);
+    let live = Live::new(Arc::new(Registry::load(database.lane(), Arc::default())?), TimeZone::UTC);
     let now: Timestamp = "2026-11-24T12:00:00Z".parse()?;
     let spans = live.begun(now).ok_or_else(|| anyhow::anyhow!("another day"))?;
     live.apply(&Batch::default(), now, Some((spans, None)));

@@ -8,7 +8,7 @@ use super::{
     Calendar, MAX_POINTS, Point, Range, ReadError, Reader, Scope, Series, Step, Summary, calendar,
     fold,
     query::{BucketRow, Grouping, Which},
-    which,
+    scope::which,
 };
 use crate::{
     bucket::{FIVE_MINUTES_MS, HOUR_MS},
@@ -36,20 +36,22 @@ impl Reader {
         for (group, which) in self.groups(scope, &services, range, level) {
             let mut rows = self.rows_of_each(which.clone(), range, level).await?;
             let mut points = match step {
-                Step::Raw => self.points_of_each(which.clone(), range, (step, level)).await?,
+                Step::Raw => {
+                    self.pool.samples(which.clone(), range.widened(level.length_ms())).await?
+                }
                 step => fold_each(&rows, &self.periods(step, range.widened(level.length_ms()))),
             };
             // Five minutes that were asked for by name may be gone; their sums are not.
             if summed != level {
                 rows = self.rows_of_each(which, range, summed).await?;
             }
-            let now = Timestamp::now();
+            let (now, rows) = (Timestamp::now(), by_service(&rows));
             all.extend(group.iter().map(|service| {
-                let rows = rows.remove(&service.number).unwrap_or_default();
+                let rows = rows.get(&service.number).copied().unwrap_or_default();
                 Series {
                     service: Some(service.id.clone()),
                     points: points.remove(&service.number).unwrap_or_default(),
-                    summary: Summary::of(&rows, whole, 1, now),
+                    summary: Summary::of(rows, whole, 1, now),
                 }
             }));
         }
@@ -105,7 +107,7 @@ impl Reader {
         services.chunks(width).map(|group| (group, some(group))).collect()
     }
 
-    /// The points of each of some services, by their numbers.
+    /// The points of each of some services, by their numbers; read for this once.
     pub(super) async fn points_of_each(
         &self,
         services: Which,
@@ -116,19 +118,19 @@ impl Reader {
         if step == Step::Raw {
             return self.pool.samples(services, whole).await;
         }
-        let rows = self.rows_of_each(services, range, level).await?;
+        let rows = self.pool.stored_buckets(services, whole, level, Grouping::Services).await?;
         Ok(fold_each(&rows, &self.periods(step, whole)))
     }
 
-    /// The rows of each of some services, in whole buckets of a level; by their numbers.
+    /// The rows of each of some services, in whole buckets of a level.
     pub(super) async fn rows_of_each(
         &self,
         services: Which,
         range: Range,
         level: Level,
-    ) -> Result<HashMap<i32, Vec<BucketRow>>, ReadError> {
+    ) -> Result<Vec<BucketRow>, ReadError> {
         let whole = range.widened(level.length_ms());
-        Ok(by_service(self.pool.buckets(services, whole, level, Grouping::Services).await?))
+        self.pool.buckets(services, whole, level, Grouping::Services).await
     }
 
     /// The periods of a step that a range touches.
@@ -152,23 +154,13 @@ pub(super) fn rows_between(from_ms: i64, to_ms: i64, level: Level) -> usize {
     usize::try_from(to_ms.saturating_sub(from_ms) / level.length_ms()).unwrap_or_default().max(1)
 }
 
-fn fold_each(
-    rows: &HashMap<i32, Vec<BucketRow>>,
-    periods: &[(Timestamp, Timestamp)],
-) -> HashMap<i32, Vec<Point>> {
-    rows.iter().map(|(number, rows)| (*number, fold::points(rows, periods))).collect()
+fn fold_each(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> HashMap<i32, Vec<Point>> {
+    let services = by_service(rows).into_iter();
+    services.map(|(number, rows)| (number, fold::points(rows, periods))).collect()
 }
 
-/// Rows by service, which come in the order of services, none of them twice.
-fn by_service(rows: Vec<BucketRow>) -> HashMap<i32, Vec<BucketRow>> {
-    match (rows.first(), rows.last()) {
-        // Not copied: mostly one service is asked for, and may have many.
-        (Some(first), Some(last)) if first.service_no == last.service_no => {
-            HashMap::from([(first.service_no, rows)])
-        }
-        _ => {
-            let services = rows.chunk_by(|row, next| row.service_no == next.service_no);
-            services.filter_map(|rows| Some((rows.first()?.service_no, rows.to_vec()))).collect()
-        }
-    }
+/// Rows of which those of a service are together, by its number.
+pub(super) fn by_service(rows: &[BucketRow]) -> HashMap<i32, &[BucketRow]> {
+    let services = rows.chunk_by(|row, next| row.service_no == next.service_no);
+    services.filter_map(|rows| Some((rows.first()?.service_no, rows))).collect()
 }

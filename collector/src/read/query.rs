@@ -2,10 +2,13 @@
 
 mod buckets;
 mod columns;
+mod fleet;
+mod known;
 mod pool;
 mod row;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::HashMap;
 
@@ -14,7 +17,7 @@ use jiff::Timestamp;
 
 pub(super) use buckets::{Grouping, Which};
 pub(super) use pool::Pool;
-pub(super) use row::BucketRow;
+pub(super) use row::{BucketRow, SUM};
 
 use super::{Point, Range, ReadError};
 use crate::{
@@ -98,27 +101,6 @@ impl Pool {
                 points.entry(row.get(0)?).or_default().push(point);
             }
             Ok(points)
-        })
-        .await
-    }
-
-    /// The services with the most bytes in a range of whole hours.
-    pub(super) async fn totals(
-        &self,
-        range: Range,
-        limit: usize,
-    ) -> Result<Vec<(i32, Volume)>, ReadError> {
-        let (first_day_ms, last_day_ms) =
-            whole_days(range.from.as_millisecond(), range.to.as_millisecond());
-        let sql = include_str!("../sql/totals.sql")
-            .replace("{first_day}", &instant(first_day_ms))
-            .replace("{last_day}", &instant(last_day_ms));
-        self.run(move |connection| {
-            let mut statement = connection.prepare(&within(&sql, range))?;
-            let rows = statement.query_map([limit as u64], |row| {
-                Ok((row.get(0)?, Volume { up_bytes: row.get(1)?, down_bytes: row.get(2)? }))
-            })?;
-            rows.collect()
         })
         .await
     }

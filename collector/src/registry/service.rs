@@ -136,6 +136,7 @@ impl Registry {
     /// Removes a service with its credentials and all its traffic.
     pub fn remove(&self, id: &ServiceId) -> Result<(), RegistryError> {
         let _rewriting = self.connection.rewriting();
+        let _all = self.past.change();
         let connection = self.connection.lock()?;
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
         // Whoever changes it waits until it is gone here as well.

@@ -7,7 +7,7 @@ use crate::store::Database;
 fn a_registration_that_is_kept_though_it_failed_is_not_doubled() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("registry.duckdb"))?;
-    let registry = Registry::load(database.lane())?;
+    let registry = Registry::load(database.lane(), Arc::default())?;
     let ids = ["one", "two", "three"].map(ServiceId::new);
     let [one, two, three] = ids.map(Result::unwrap);
     // The rows are there; what followed them, a checkpoint, has failed, and so
@@ -42,7 +42,7 @@ fn failed() -> duckdb::Error {
 fn a_token_that_is_kept_though_that_failed_lets_in_at_once() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("registry.duckdb"))?;
-    let registry = Registry::load(database.lane())?;
+    let registry = Registry::load(database.lane(), Arc::default())?;
     registry.admit_operator("operator");
     let web = ServiceId::new("web-1")?;
     let (service, old) = registry.create(&web, ServiceDetails::default())?;
@@ -69,7 +69,7 @@ fn a_token_that_is_kept_though_that_failed_lets_in_at_once() -> anyhow::Result<(
     persist::replace_credential(&connection, &fresh, Timestamp::now())?;
     drop(connection);
     registry.must_hold(&fresh, failed())?;
-    let as_loaded = Registry::load(database.lane())?;
+    let as_loaded = Registry::load(database.lane(), Arc::default())?;
     for registry in [&registry, &as_loaded] {
         assert!(registry.agent_may("web-1", new.expose()));
         assert!(!registry.agent_may("web-1", old.expose()));
@@ -83,7 +83,7 @@ fn a_token_that_is_kept_though_that_failed_lets_in_at_once() -> anyhow::Result<(
 fn a_password_that_is_kept_though_that_failed_is_the_one() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("registry.duckdb"))?;
-    let registry = Registry::load(database.lane())?;
+    let registry = Registry::load(database.lane(), Arc::default())?;
     assert!(registry.must_be_set("new".to_owned(), failed()).is_err());
     let connection = registry.connection.lock()?;
     persist::set_password(&connection, ADMIN, "new", now())?;

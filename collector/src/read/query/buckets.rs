@@ -5,11 +5,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{BucketRow, Pool, Range, ReadError, columns, pool::AT_ONCE, within};
-use crate::{
-    bucket::bucket_of,
-    level::Level,
-    store::{instant, list},
-};
+use crate::{bucket::bucket_of, level::Level, store::list};
 
 /// So many services are asked for one by one.
 const FEW: usize = 16;
@@ -50,11 +46,14 @@ impl Which {
     /// A few one by one: where a list is longer than some numbers DuckDB reads
     /// the blocks of all services and joins the list to them.
     fn apart(self) -> Vec<Self> {
-        let numbers = self.numbers();
-        if numbers.len() > FEW {
+        if !self.are_few() {
             return vec![self];
         }
-        numbers.iter().map(|&number| Self::Some(vec![number])).collect()
+        self.numbers().iter().map(|&number| Self::Some(vec![number])).collect()
+    }
+
+    fn are_few(&self) -> bool {
+        self.numbers().len() <= FEW
     }
 
     fn is_several(&self) -> bool {
@@ -70,10 +69,32 @@ impl Which {
 
 impl Pool {
     /// The buckets of some services in a range, those of a service together and
-    /// in the order of time. Pieces of a long range, and single services, are
-    /// read at once: a file's blocks come sooner when several are asked for. Each
-    /// piece is exact at its own moment.
+    /// in the order of time.
     pub(in crate::read) async fn buckets(
+        &self,
+        services: Which,
+        range: Range,
+        level: Level,
+        grouping: Grouping,
+    ) -> Result<Vec<BucketRow>, ReadError> {
+        let known = match (&services, grouping) {
+            _ if level != Level::FiveMinutes || services.is_empty() => None,
+            (Which::All(_), Grouping::Sum) => self.known_fleet(range).await?,
+            (_, Grouping::Services) if services.are_few() => {
+                self.known(services.numbers(), range).await?
+            }
+            _ => None,
+        };
+        match known {
+            Some(rows) => Ok(rows),
+            None => self.stored_buckets(services, range, level, grouping).await,
+        }
+    }
+
+    /// The same without what is remembered, and not to be remembered. Pieces of a
+    /// long range, and single services, are read at once: a file's blocks come sooner
+    /// when several are asked for. Each piece is exact at its own moment.
+    pub(in crate::read) async fn stored_buckets(
         &self,
         services: Which,
         range: Range,
@@ -108,37 +129,35 @@ impl Pool {
     ) -> Result<Vec<BucketRow>, ReadError> {
         let list = services.list();
         match (grouping, services, level.fleet()) {
-            // Two questions: what is kept, and what came since.
-            (Grouping::Sum, Which::All(_), Some(sums)) => {
-                self.view(move |c| fleet(c, range, level, sums).map(columns::joined)).await
-            }
+            (Grouping::Sum, Which::All(_), Some(sums)) => self.fleet(range, level, sums).await,
             (Grouping::Sum, ..) => {
                 let source = level.source();
                 self.run(move |c| summed(c, range, &source, &list).map(columns::joined)).await
             }
             (Grouping::Services, ..) => {
-                self.run(move |c| each(c, range, level, &list).map(columns::joined)).await
+                let source = level.source();
+                self.run(move |c| each(c, range, &source, &list).map(columns::joined)).await
             }
         }
     }
 }
 
-/// The buckets of each service of a list.
-fn each(
+/// The buckets of each service of a list, in no order.
+pub(super) fn each(
     connection: &Connection,
     range: Range,
-    level: Level,
+    source: &str,
     services: &str,
 ) -> duckdb::Result<Vec<BucketRow>> {
     let sql = include_str!("../../sql/buckets.sql")
-        .replace("{source}", &level.source())
+        .replace("{source}", source)
         .replace("{services}", services);
     select(connection, &sql, range)
 }
 
 /// A range in at most so many pieces of whole blocks, about as long as each
 /// other.
-fn pieces(range: Range, block_ms: i64, at_most: usize) -> Vec<Range> {
+pub(super) fn pieces(range: Range, block_ms: i64, at_most: usize) -> Vec<Range> {
     let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
     let begin_ms = bucket_of(from_ms, block_ms);
     let blocks = to_ms.saturating_sub(begin_ms).saturating_add(block_ms - 1) / block_ms;
@@ -155,36 +174,8 @@ fn pieces(range: Range, block_ms: i64, at_most: usize) -> Vec<Range> {
     pieces
 }
 
-/// The sums of all services: those that are kept, but for buckets to which
-/// parts came since; these are summed anew.
-fn fleet(
-    connection: &Connection,
-    range: Range,
-    level: Level,
-    sums: &str,
-) -> duckdb::Result<Vec<BucketRow>> {
-    let touched = touched(connection, range, level)?;
-    let sql = include_str!("../../sql/fleet.sql").replace("{fleet}", sums);
-    let mut rows = select(connection, &sql, range)?;
-    if !touched.is_empty() {
-        rows.retain(|row| touched.binary_search(&row.start_ms).is_err());
-        // By name: a condition that DuckDB must work out first reads every block.
-        let buckets = list(&touched.iter().map(|&ms| instant(ms)).collect::<Vec<_>>());
-        let source = format!("FROM ({}) WHERE bucket IN ({buckets})", level.source());
-        rows.extend(summed(connection, range, &source, "SELECT service_no FROM service")?);
-    }
-    Ok(rows)
-}
-
-/// Starts of the buckets to which parts came that are not joined, in order.
-fn touched(connection: &Connection, range: Range, level: Level) -> duckdb::Result<Vec<i64>> {
-    let sql = include_str!("../../sql/touched.sql").replace("{recent}", &level.recent());
-    let mut statement = connection.prepare(&within(&sql, range))?;
-    statement.query_map([], |row| row.get(0))?.collect()
-}
-
 /// Some services together, from rows of each.
-fn summed(
+pub(super) fn summed(
     connection: &Connection,
     range: Range,
     source: &str,
@@ -196,7 +187,11 @@ fn summed(
     select(connection, &sql, range)
 }
 
-fn select(connection: &Connection, sql: &str, range: Range) -> duckdb::Result<Vec<BucketRow>> {
+pub(super) fn select(
+    connection: &Connection,
+    sql: &str,
+    range: Range,
+) -> duckdb::Result<Vec<BucketRow>> {
     let mut statement = connection.prepare(&within(sql, range))?;
     let mut rows = Vec::new();
     for batch in statement.query_arrow([])? {

@@ -32,7 +32,7 @@ pub(super) fn append(batch: &RecordBatch, rows: &mut Vec<BucketRow>) -> duckdb::
     Ok(())
 }
 
-fn column<T: ArrowPrimitiveType>(
+pub(super) fn column<T: ArrowPrimitiveType>(
     batch: &RecordBatch,
     at: usize,
 ) -> duckdb::Result<&PrimitiveArray<T>> {

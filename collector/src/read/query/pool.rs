@@ -8,7 +8,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     journal::Journal,
-    read::ReadError,
+    read::{Past, ReadError},
     store::{Database, Lane},
 };
 
@@ -19,17 +19,23 @@ pub(super) const AT_ONCE: usize = 4;
 #[derive(Debug, Clone)]
 pub(in crate::read) struct Pool {
     path: Arc<Path>,
+    pub(in crate::read) past: Arc<Past>,
     journal: Arc<Journal>,
     idle: Arc<Mutex<Vec<Lane>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Pool {
-    pub(in crate::read) fn new(database: &Arc<Database>, journal: &Arc<Journal>) -> Self {
+    pub(in crate::read) fn new(
+        database: &Arc<Database>,
+        journal: &Arc<Journal>,
+        past: &Arc<Past>,
+    ) -> Self {
         let lanes = (0..AT_ONCE).map(|_| database.lane()).collect();
         let permits = Arc::new(Semaphore::new(AT_ONCE));
         Self {
             path: database.path().into(),
+            past: Arc::clone(past),
             journal: Arc::clone(journal),
             idle: Arc::new(Mutex::new(lanes)),
             permits,

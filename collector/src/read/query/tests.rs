@@ -54,8 +54,7 @@ fn no_question_converts_the_time_of_each_row() -> anyhow::Result<()> {
             .replace("{month}", &instant(from_ms))
             .replace("{day}", &instant(from_ms))
             .replace("{next_day}", &instant(to_ms))
-            .replace("{next_month}", &instant(to_ms))
-            .replace("$1", "10");
+            .replace("{next_month}", &instant(to_ms));
         let plan = lane.with(|connection| plan(connection, &sql))?;
         let compared = ["bucket>='2026-11-18", "ended_at>'2026-11-18"];
         assert!(compared.iter().any(|filter| plan.contains(filter)), "{sql}\n{plan}");

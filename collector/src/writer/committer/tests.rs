@@ -27,7 +27,7 @@ impl Bench {
     fn open() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database = Database::open(&folder.path().join("today.duckdb"))?;
-        let registry = Arc::new(Registry::load(database.lane())?);
+        let registry = Arc::new(Registry::load(database.lane(), Arc::default())?);
         let id = ServiceId::new("web-1")?;
         let number = registry.register(&id, ServiceDetails::default())?.number;
         let reading = database.lane();

@@ -43,7 +43,7 @@ fn writer(
     let writer = Writer {
         lane: database.lane(),
         batcher: Batcher::default(),
-        registry: Arc::new(Registry::load(database.lane())?),
+        registry: Arc::new(Registry::load(database.lane(), Arc::default())?),
         stats: Arc::default(),
         filled,
         freed,
@@ -92,7 +92,7 @@ async fn while_nothing_is_committed_only_so_much_is_taken() -> anyhow::Result<()
 fn the_number_of_a_removed_service_is_not_used_on() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let database = Database::open(&folder.path().join("filling.duckdb"))?;
-    let registry = Registry::load(database.lane())?;
+    let registry = Registry::load(database.lane(), Arc::default())?;
     let (mut filling, mut batcher, stats) =
         (Filling::default(), Batcher::default(), Stats::default());
     let mut numbers = |arrived_ms| {

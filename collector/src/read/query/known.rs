@@ -1,0 +1,156 @@
+//! Five minutes of a few services, each for itself: what is remembered of them, what
+//! was joined since, and what is not joined yet.
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use tokio::try_join;
+
+use super::{BucketRow, Pool, Range, ReadError, buckets, columns, pool::AT_ONCE};
+use crate::{
+    bucket::{HOUR_MS, bucket_of},
+    level::Level,
+    read::past::{Look, Stretch},
+    store::list,
+};
+
+/// Younger than this nothing is remembered: parts are joined into it all the time.
+const SETTLED_MS: i64 = HOUR_MS;
+/// Services are asked for together where no more than this is asked of them: of a
+/// longer time DuckDB reads the blocks of all services.
+const TOGETHER_MS: i64 = 12 * HOUR_MS;
+
+/// What is remembered; of hours there are few.
+pub(super) const LEVEL: Level = Level::FiveMinutes;
+
+/// Joined volumes that are to be read.
+#[derive(Debug, PartialEq, Eq)]
+struct Ask {
+    services: Vec<i32>,
+    range: Range,
+}
+
+impl Pool {
+    /// The five minutes of some services in a range, those of a service together and
+    /// in the order of time; `None` where they are being joined meanwhile.
+    pub(super) async fn known(
+        &self,
+        services: &[i32],
+        range: Range,
+    ) -> Result<Option<Vec<BucketRow>>, ReadError> {
+        let Some(look) = self.past.look(services, range.from.as_millisecond()) else {
+            return Ok(None);
+        };
+        let mut services = services.to_vec();
+        services.sort_unstable();
+        let joined = asks(&services, range, &look)
+            .into_iter()
+            .map(|ask| self.rows_of(format!("FROM {}", LEVEL.table()), ask));
+        let recent = Ask { services: services.clone(), range };
+        let recent = self.rows_of(LEVEL.recent(), recent);
+        let (joined, recent) = try_join!(try_join_all(joined), recent)?;
+        let found = Found::new(&look, joined.concat(), recent);
+        let (mut rows, mut longer) = (Vec::new(), Vec::new());
+        for service in services {
+            found.add(service, range, &mut rows);
+            longer.extend(found.longer(service, range).map(|stretch| (service, stretch)));
+        }
+        Ok(self.past.remember(&look, longer).then_some(rows))
+    }
+
+    async fn rows_of(&self, source: String, ask: Ask) -> Result<Vec<BucketRow>, ReadError> {
+        let services = list(&ask.services);
+        self.run(move |c| buckets::each(c, ask.range, &source, &services)).await
+    }
+}
+
+/// Until when volumes are remembered.
+fn settled() -> i64 {
+    bucket_of(Timestamp::now().as_millisecond(), HOUR_MS).saturating_sub(SETTLED_MS)
+}
+
+/// What is not remembered of a range; `None`: all is.
+pub(super) fn rest(service: i32, range: Range, look: &Look) -> Option<Range> {
+    let until = look.known.get(&service).map(|known| known.until_ms);
+    let until = until.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let from = until.map_or(range.from, |until| until.max(range.from));
+    (from < range.to).then_some(Range { from, ..range })
+}
+
+/// What is to be read of joined volumes.
+fn asks(services: &[i32], range: Range, look: &Look) -> Vec<Ask> {
+    let mut asks = Vec::new();
+    let mut together = Ask { services: Vec::new(), range: Range { from: range.to, ..range } };
+    let at_most = AT_ONCE.div_ceil(services.len().max(1));
+    for &service in services {
+        let Some(rest) = rest(service, range, look) else { continue };
+        if rest.length_ms() <= TOGETHER_MS {
+            together.services.push(service);
+            together.range.from = together.range.from.min(rest.from);
+        } else {
+            let pieces = buckets::pieces(rest, LEVEL.block_ms(), at_most);
+            asks.extend(pieces.into_iter().map(|range| Ask { services: vec![service], range }));
+        }
+    }
+    if !together.services.is_empty() {
+        asks.push(together);
+    }
+    asks
+}
+
+/// What is known of some services, the rows of each in the order of time.
+pub(super) struct Found<'a> {
+    look: &'a Look,
+    /// What was read of joined volumes, in the order of services.
+    joined: Vec<BucketRow>,
+    /// What is not joined yet, in the order of services.
+    recent: Vec<BucketRow>,
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn new(look: &'a Look, joined: Vec<BucketRow>, recent: Vec<BucketRow>) -> Self {
+        Self { look, joined: columns::joined(joined), recent: columns::joined(recent) }
+    }
+
+    /// Adds the rows of a service.
+    pub(super) fn add(&self, service: i32, range: Range, rows: &mut Vec<BucketRow>) {
+        let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+        let begin = rows.len();
+        if let Some(known) = self.look.known.get(&service) {
+            rows.extend_from_slice(known.between(from_ms, to_ms));
+        }
+        rows.extend_from_slice(of(&self.joined, service, self.since_ms(service, from_ms), to_ms));
+        let recent = of(&self.recent, service, from_ms, to_ms);
+        let Some(first) = recent.first() else { return };
+        // What came late joins the buckets that are there.
+        let own = rows.get(begin..).unwrap_or_default();
+        let before = begin + own.partition_point(|row| row.start_ms < first.start_ms);
+        let mut tail = rows.split_off(before);
+        tail.extend_from_slice(recent);
+        rows.append(&mut columns::joined(tail));
+    }
+
+    /// What is to be remembered of a service from now on, where that is more.
+    pub(super) fn longer(&self, service: i32, range: Range) -> Option<Stretch> {
+        let from_ms = range.from.as_millisecond();
+        let since_ms = self.since_ms(service, from_ms);
+        let until_ms = settled().min(range.to.as_millisecond());
+        let more = of(&self.joined, service, since_ms, until_ms);
+        (until_ms > since_ms).then(|| match self.look.known.get(&service) {
+            Some(known) => known.and(until_ms, more),
+            None => Stretch::new(from_ms, until_ms, more.to_vec()),
+        })
+    }
+
+    /// From when on what was read of a service is not remembered: those that are read
+    /// together are read from the earliest such moment on.
+    fn since_ms(&self, service: i32, from_ms: i64) -> i64 {
+        self.look.known.get(&service).map_or(from_ms, |known| known.until_ms)
+    }
+}
+
+/// A service's rows from one moment up to another, of rows in the order of services
+/// and time.
+fn of(rows: &[BucketRow], service: i32, from_ms: i64, to_ms: i64) -> &[BucketRow] {
+    let at = |ms| rows.partition_point(|row| (row.service_no, row.start_ms) < (service, ms));
+    rows.get(at(from_ms)..at(to_ms)).unwrap_or_default()
+}
