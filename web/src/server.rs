@@ -16,7 +16,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{App, ByteStream, Config, pages::status::pace, peer::Encrypted, routes, site::Site};
+use crate::{
+    App, ByteStream, Config,
+    pages::{analytics, status::pace},
+    peer::Encrypted,
+    routes,
+    site::Site,
+};
 use patient::Patient;
 
 /// A client has this long to send the head of a request; also the longest
@@ -55,6 +61,7 @@ pub async fn run(
     let (hub, stopped) = (Arc::clone(&site), stop.clone());
     site.tasks.spawn(async move { hub.hub.run(stopped).await });
     site.tasks.spawn(pace::follow(Arc::clone(&site), stop.clone()));
+    site.tasks.spawn(analytics::keep_ready(Arc::clone(&site), stop.clone()));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = async {

@@ -1,6 +1,7 @@
 //! What is usual: the hour of the week, this week against the last, the top
 //! talkers and the 95th percentiles; for the fleet, a group or one service.
 
+mod answers;
 mod files;
 mod heat;
 mod talkers;
@@ -12,9 +13,10 @@ use axum::{
     http::{HeaderMap, Uri},
 };
 use jiff::{SignedDuration, Timestamp};
-use komandorr_collector::read::{Range, Scope};
+use komandorr_collector::read::{Range, ReadError, Scope};
 use komandorr_wire::ServiceId;
 
+pub(crate) use answers::keep_ready;
 pub(crate) use files::{hours, talkers as talkers_file, week as week_file};
 
 use super::{Link, Page, Shell, Tab, Visit, means, render};
@@ -24,6 +26,7 @@ use crate::{
     site::{Shared, Site},
     units::{Rate, Tagged},
 };
+use answers::Answers;
 use heat::HeatView;
 use talkers::TalkerRow;
 use week::WeekView;
@@ -86,11 +89,20 @@ struct Question {
 impl Question {
     fn of(site: &Site, params: &Params) -> Result<Self, Failure> {
         let weeks = params.number("weeks", 1..=104)?.unwrap_or(USUAL_WEEKS);
+        let scope = scope(params)?;
+        site.check(&scope)?;
+        Ok(Self::back(scope, weeks)?)
+    }
+
+    /// What is asked without any wish.
+    fn usual() -> Result<Self, ReadError> {
+        Self::back(Scope::All, USUAL_WEEKS)
+    }
+
+    fn back(scope: Scope, weeks: u32) -> Result<Self, ReadError> {
         let now = Timestamp::now();
         let back = SignedDuration::from_hours(i64::from(weeks) * 7 * 24);
         let range = Range::new(now.checked_sub(back).unwrap_or(now), now)?;
-        let scope = scope(params)?;
-        site.check(&scope)?;
         Ok(Self { scope, weeks, range, now })
     }
 
@@ -132,13 +144,8 @@ pub(crate) async fn page(
     params: Params,
 ) -> Page {
     let question = Question::of(&site, &params)?;
+    let Answers { profile, summary, week, talkers } = Answers::read(&site, &question).await?;
     let Question { scope, weeks, range, now } = &question;
-    let reader = &site.app.reader;
-    let profile = async { Ok::<_, Failure>(reader.hour_profile(scope, *weeks, *now).await?) };
-    let summary = async { Ok::<_, Failure>(reader.summary(scope, *range).await?) };
-    let week = week::read(&site, scope, *now);
-    let talkers = talkers::read(&site, scope, *range);
-    let (profile, summary, week, talkers) = tokio::try_join!(profile, summary, week, talkers)?;
     let mut shell = Shell::new(
         &Visit { site: &site, uri: &uri, headers: &headers },
         "Analytics",
@@ -163,7 +170,7 @@ pub(crate) async fn page(
             ("upload", Rate::known(summary.up_p95_bytes_per_second).tagged()),
             ("download", Rate::known(summary.down_p95_bytes_per_second).tagged()),
         ],
-        p95_of: means(reader.finest_step(*range)),
+        p95_of: means(site.app.reader.finest_step(*range)),
         week: week.view(&site),
         shown: talkers.told(),
         talkers: talkers.rows(),

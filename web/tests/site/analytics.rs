@@ -2,8 +2,11 @@
 
 use anyhow::{Context, Result};
 
+use komandorr_web::Config;
+
 use crate::{
     browser::Browser,
+    live::until_figure,
     support::{FLEET, Stage, now_ms, play, played},
 };
 
@@ -134,6 +137,18 @@ async fn percentiles_and_weeks_on_the_page_are_those_of_the_files() -> Result<()
     let told = browser.text("[aria-labelledby=h-week] .pager").await?;
     assert!(told.starts_with("Both weeks up to "), "{told}");
     browser.close().await?;
+    stage.close().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_weeks_of_the_fleet_are_in_memory_before_anybody_looks() -> Result<()> {
+    // At its end a store joins what has come.
+    let folder = played().await?.close_keeping().await?;
+    let stage = Stage::over(folder, "127.0.0.1:0".parse()?, Config::default(), |_| {}).await?;
+    // Two days of four services and of their sum, but for the last hours.
+    let most = |found| found > 5 * 2 * 288 * 9 / 10;
+    until_figure(&stage, "komandorr_volumes_in_memory", most).await?;
     stage.close().await?;
     Ok(())
 }

@@ -73,20 +73,35 @@ impl Events {
 }
 
 /// How many streams the server has open.
-async fn followers(stage: &Stage) -> Result<u32> {
+const STREAMS: &str = "komandorr_live_streams";
+
+/// A figure that the server has of itself.
+async fn figure(stage: &Stage, name: &str) -> Result<u32> {
     let metrics = reqwest::get(stage.url("/metrics")).await?.text().await?;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("komandorr_live_streams "));
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     Ok(line.context("the figure")?.parse()?)
 }
 
-pub(crate) async fn until_followers(stage: &Stage, wanted: u32) -> Result<()> {
+pub(crate) async fn until_figure(
+    stage: &Stage,
+    name: &str,
+    wanted: impl Fn(u32) -> bool,
+) -> Result<()> {
     let begun = Instant::now();
     let mut again = tokio::time::interval(Duration::from_millis(50));
-    while followers(stage).await? != wanted {
+    loop {
+        let found = figure(stage, name).await?;
+        if wanted(found) {
+            return Ok(());
+        }
+        anyhow::ensure!(begun.elapsed() < 3 * PATIENCE, "{name} was {found} to the end");
         again.tick().await;
-        anyhow::ensure!(begun.elapsed() < 3 * PATIENCE, "never {wanted} streams");
     }
-    Ok(())
+}
+
+/// Waits until the server has so many streams open.
+pub(crate) async fn until_followers(stage: &Stage, wanted: u32) -> Result<()> {
+    until_figure(stage, STREAMS, |found| found == wanted).await
 }
 
 #[tokio::test]
@@ -238,7 +253,7 @@ async fn a_reader_that_does_not_read_is_dropped_and_nobody_waits_for_it() -> Res
     let mut frames = reader.bytes_stream();
     let mut speed = 1_000_000;
     let dropped = async {
-        while followers(&stage).await? > 1 {
+        while figure(&stage, STREAMS).await? > 1 {
             speed += 1000;
             stage.publish("web-1", &[sample(speed, 0, 5)]).await?;
             let frame = tokio::time::timeout(PATIENCE, frames.next()).await?;
