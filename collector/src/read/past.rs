@@ -154,8 +154,8 @@ impl Change<'_> {
     /// Before which moment anything is remembered, Unix milliseconds.
     pub(crate) fn until_ms(&self) -> i64 {
         let state = self.past.state.lock();
-        let untils = state.services.values().map(|known| known.stretch.until_ms);
-        untils.max().unwrap_or(i64::MIN)
+        let ends = state.services.values().map(|known| known.stretch.until_ms);
+        ends.max().unwrap_or(i64::MIN)
     }
 
     /// It has changed these services alone of what is remembered, and with them the sum.
