@@ -57,9 +57,11 @@ pub(super) fn volumes(
             |row| row.get(0),
         )?;
         if due {
-            let change = past.change();
+            let change = (level == Level::FiveMinutes).then(|| past.change());
             transact(connection, &sql.replace("{until}", &until))?;
-            change.was_before(until_ms);
+            if let Some(change) = change {
+                change.was_before(until_ms);
+            }
         }
     }
     left_behind(connection, past, &removed(connection)?)
@@ -105,7 +107,7 @@ fn left_behind(connection: &Connection, past: &Past, gone: &[i64]) -> duckdb::Re
             |row| row.get(0),
         )?;
         if left {
-            let _all = past.change();
+            let _change = (level == Level::FiveMinutes).then(|| past.change());
             transact(connection, &format!("BEGIN; {} COMMIT;", level.without(&gone)))?;
         }
     }

@@ -26,13 +26,14 @@ pub(super) fn parts(connection: &Connection) -> duckdb::Result<i64> {
 pub(super) fn volumes(connection: &Connection, past: &Past) -> duckdb::Result<()> {
     let change = past.change();
     // In one transaction: whoever reads meanwhile sees all of it or nothing.
-    let late = transaction(connection, |connection| volumes_inside(connection, change.until_ms()))?;
-    change.was_of(&late);
+    let firsts = transaction(connection, volumes_inside)?;
+    change.was_of(&firsts);
     Ok(())
 }
 
-/// The services of which a part was of before a moment.
-fn volumes_inside(connection: &Connection, until_ms: i64) -> duckdb::Result<Vec<i32>> {
+/// Joins them in a transaction; the services concerned, each with the start of its
+/// earliest part in Unix milliseconds.
+fn volumes_inside(connection: &Connection) -> duckdb::Result<Vec<(i32, i64)>> {
     connection.execute_batch(
         "CREATE OR REPLACE TEMP TABLE taken AS
          FROM recent_volume SEMI JOIN service USING (service_no)",
@@ -49,8 +50,7 @@ fn volumes_inside(connection: &Connection, until_ms: i64) -> duckdb::Result<Vec<
     // Only what this transaction sees is deleted, so that parts which arrive meanwhile
     // stay. What came for a service that is removed goes.
     connection.execute_batch("DELETE FROM recent_volume")?;
-    let late = firsts.into_iter().filter(|&(_, first_ms)| first_ms < until_ms);
-    Ok(late.map(|(service, _)| service).collect())
+    Ok(firsts)
 }
 
 /// Joins neighbouring ranges: one row for an agent that loses nothing.

@@ -19,8 +19,9 @@ use crate::{
     Config, Live, Reader, Registry,
     bucket::{FIVE_MINUTES_MS, bucket_of},
     journal::Journal,
-    read::{KeptMinutes, Past, Range, Scope, Step},
-    store::{Database, Lane, instant},
+    level::Level,
+    read::{KeptMinutes, Past, Point, Range, Scope, Step},
+    store::{Database, Lane, instant, list},
 };
 
 const SERVICES: i32 = 3;
@@ -74,10 +75,29 @@ impl Store {
         self.lane.with(|connection| forget::volumes(connection, &self.past, &config, self.now))
     }
 
+    /// Those of some services that are not removed.
+    fn named(&self, services: &[i32]) -> Scope {
+        let ids = services.iter().filter_map(|number| id(*number));
+        Scope::Several(ids.filter(|id| self.registry.get(id.as_str()).is_some()).collect())
+    }
+
+    /// What services that are not removed sent in a range, asked without a reader.
+    fn sent(&self, services: &[i32], range: Range) -> duckdb::Result<u64> {
+        let sql = format!(
+            "SELECT coalesce(sum(up_bytes), 0)::UBIGINT FROM ({}) SEMI JOIN service USING (service_no)
+             WHERE service_no IN ({}) AND bucket >= {} AND bucket < {}",
+            Level::FiveMinutes.source(),
+            list(services),
+            instant(range.from.as_millisecond()),
+            instant(range.to.as_millisecond()),
+        );
+        self.lane.with(|connection| connection.query_row(&sql, [], |row| row.get(0)))
+    }
+
     /// From so many times five minutes ago, so many of them.
     fn range(&self, ago: i64, length: i64) -> Range {
         let at = |ago: i64| self.now - SignedDuration::from_mins(5 * ago);
-        Range { from: at(ago), to: at(ago - length) }
+        Range { from: at(ago), to: at(ago - length) }.widened(FIVE_MINUTES_MS)
     }
 }
 
@@ -92,9 +112,8 @@ fn reader(
     Ok(Reader::new(database, &Arc::new(Journal::default()), past, registry, &live, (minutes, long)))
 }
 
-fn named(services: &[i32]) -> Scope {
-    let id = |number: &i32| ServiceId::new(&format!("host-{number}")).ok();
-    Scope::Several(services.iter().filter_map(id).collect())
+fn id(number: i32) -> Option<ServiceId> {
+    ServiceId::new(&format!("host-{number}")).ok()
 }
 
 #[derive(Debug, Clone)]
@@ -102,6 +121,7 @@ enum Deed {
     Part { service: i32, ago: i64, bytes: u32 },
     Join,
     Forget { hours: u64 },
+    Remove { service: i32 },
     Ask { services: Vec<i32>, ago: i64, length: i64 },
 }
 
@@ -123,7 +143,8 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         4 => part,
         2 => Just(Deed::Join),
         1 => (48..96_u64).prop_map(|hours| Deed::Forget { hours }),
-        4 => ask,
+        1 => (1..=SERVICES * 4).prop_map(|service| Deed::Remove { service }),
+        6 => ask,
     ];
     prop::collection::vec(deed, 1..40)
 }
@@ -140,17 +161,29 @@ proptest! {
                 Deed::Part { service, ago, bytes } => store.part(service, ago, bytes).unwrap(),
                 Deed::Join => store.join().unwrap(),
                 Deed::Forget { hours } => store.forget(hours).unwrap(),
+                // Mostly one that was never there, or is gone.
+                Deed::Remove { service } => drop(store.registry.remove(&id(service).unwrap())),
                 Deed::Ask { services, ago, length } => {
-                    let (scope, range) = (named(&services), store.range(ago, length));
+                    let range = store.range(ago, length);
                     let fresh = reader(&store.database, &store.registry, &Arc::default()).unwrap();
-                    let answer = |reader: &Reader| {
-                        runtime.block_on(reader.history(&scope, range, Step::FiveMinutes)).unwrap()
+                    let each = |reader: &Reader| {
+                        let scope = store.named(&services);
+                        let answer = reader.history(&scope, range, Step::FiveMinutes);
+                        let series = runtime.block_on(answer).unwrap();
+                        series.into_iter().map(|series| series.points).collect::<Vec<_>>()
                     };
-                    // The coverage of the running five minutes is as of now.
-                    let points = |reader: &Reader| {
-                        answer(reader).into_iter().map(|series| series.points).collect::<Vec<_>>()
+                    let all = |reader: &Reader| {
+                        let answer = reader.history_sum(&Scope::All, range, Step::FiveMinutes);
+                        runtime.block_on(answer).unwrap().points
                     };
-                    prop_assert_eq!(points(&store.reader), points(&fresh));
+                    prop_assert_eq!(each(&store.reader), each(&fresh));
+                    prop_assert_eq!(all(&store.reader), all(&fresh));
+                    let bytes = |points: &[Point]| points.iter().map(|p| p.up_bytes).sum::<u64>();
+                    let sent = each(&store.reader).iter().map(|points| bytes(points)).sum::<u64>();
+                    prop_assert_eq!(sent, store.sent(&services, range).unwrap());
+                    let everybody: Vec<i32> = (1..=SERVICES).collect();
+                    let sent = store.sent(&everybody, range).unwrap();
+                    prop_assert_eq!(bytes(&all(&store.reader)), sent);
                 }
             }
         }
@@ -163,7 +196,7 @@ fn who_reads_while_volumes_are_joined_misses_nothing_and_counts_nothing_twice() 
     let (store, runtime) = (Store::new()?, Runtime::new()?);
     let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let over = AtomicBool::new(false);
-    let (scope, range) = (named(&[1]), store.range(1000, 1000));
+    let (scope, range) = (store.named(&[1]), store.range(1000, 1000));
     thread::scope(|scope_of_threads| {
         let writer = scope_of_threads.spawn(|| -> duckdb::Result<()> {
             for n in 0..150 {

@@ -3,24 +3,36 @@
 //! read from the file once. An answer is as exact as without, because whoever changes
 //! joined volumes says so, and nothing is remembered or recalled meanwhile.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use parking_lot::Mutex;
 
 use super::query::{BucketRow, SUM};
+use crate::bucket::DAY_MS;
 
-/// Most rows that are remembered, some 22 MB: four weeks of fifty services, or a
+/// Most rows that are remembered, some 22 MB: four weeks of nearly fifty services, or a
 /// year of three.
 const MOST_ROWS: usize = 400_000;
+/// Most rows of one answer that are: a longer one would leave no room for others.
+pub(super) const MOST_OF_ONE: usize = MOST_ROWS / 2;
+/// What lies between a stretch and a later question is read as well, so that the
+/// stretch goes on, where it is no longer than this.
+const GAP_MS: i64 = 8 * DAY_MS;
 
 /// Joined volumes of five minutes that were read, by the service's number; [`SUM`]: of
 /// all services together.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Past {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Past").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct State {
     /// How often the tables were changed.
     changes: u64,
@@ -31,7 +43,6 @@ struct State {
     services: HashMap<i32, Remembered>,
 }
 
-#[derive(Debug)]
 struct Remembered {
     stretch: Stretch,
     last_look: u64,
@@ -44,6 +55,8 @@ pub(super) struct Stretch {
     pub(super) from_ms: i64,
     /// Unix milliseconds; not part of it.
     pub(super) until_ms: i64,
+    /// The earliest moment that was asked for since it became longer.
+    wanted_ms: i64,
     /// In the order of time.
     rows: Arc<Vec<BucketRow>>,
 }
@@ -52,6 +65,7 @@ pub(super) struct Stretch {
 #[derive(Debug)]
 pub(super) struct Look {
     changes: u64,
+    from_ms: i64,
     pub(super) known: HashMap<i32, Stretch>,
 }
 
@@ -75,12 +89,16 @@ impl Past {
         let (changes, looks) = (state.changes, state.looks);
         let known = services.iter().filter_map(|&service| {
             let remembered = state.services.get_mut(&service)?;
+            let stretch = &mut remembered.stretch;
+            let latest_ms = stretch.until_ms.saturating_add(GAP_MS);
+            if !(stretch.from_ms..=latest_ms).contains(&from_ms) {
+                return None;
+            }
             remembered.last_look = looks;
-            let stretch = &remembered.stretch;
-            let meets = (stretch.from_ms..=stretch.until_ms).contains(&from_ms);
-            meets.then(|| (service, stretch.clone()))
+            stretch.wanted_ms = stretch.wanted_ms.min(from_ms);
+            Some((service, stretch.clone()))
         });
-        Some(Look { changes, known: known.collect() })
+        Some(Look { changes, from_ms, known: known.collect() })
     }
 
     /// Remembers what was read since a look. `false`: volumes were changed meanwhile,
@@ -90,7 +108,8 @@ impl Past {
         if state.changing > 0 || state.changes != look.changes {
             return false;
         }
-        for (service, stretch) in read {
+        for (service, mut stretch) in read {
+            stretch.wanted_ms = look.from_ms;
             state.put(service, stretch);
         }
         state.make_room();
@@ -135,7 +154,7 @@ impl State {
 impl Stretch {
     /// Of rows in the order of time.
     pub(super) fn new(from_ms: i64, until_ms: i64, rows: Vec<BucketRow>) -> Self {
-        Self { from_ms, until_ms, rows: Arc::new(rows) }
+        Self { from_ms, until_ms, wanted_ms: from_ms, rows: Arc::new(rows) }
     }
 
     /// Its rows from one moment up to another.
@@ -144,25 +163,24 @@ impl Stretch {
         self.rows.get(at(from_ms)..at(to_ms)).unwrap_or_default()
     }
 
-    /// Longer by rows that follow.
+    /// Longer by rows that follow, and without what nobody has asked for of late.
     pub(super) fn and(&self, until_ms: i64, more: &[BucketRow]) -> Self {
-        Self::new(self.from_ms, until_ms, [&self.rows[..], more].concat())
+        let wanted = self.between(self.wanted_ms, self.until_ms);
+        let more = more.get(more.partition_point(|row| row.start_ms < self.wanted_ms)..);
+        Self::new(self.wanted_ms, until_ms, [wanted, more.unwrap_or_default()].concat())
     }
 }
 
 impl Change<'_> {
-    /// Before which moment anything is remembered, Unix milliseconds.
-    pub(crate) fn until_ms(&self) -> i64 {
-        let state = self.past.state.lock();
-        let ends = state.services.values().map(|known| known.stretch.until_ms);
-        ends.max().unwrap_or(i64::MIN)
-    }
-
-    /// It has changed these services alone of what is remembered, and with them the sum.
-    pub(crate) fn was_of(mut self, services: &[i32]) {
+    /// It has changed these services from these moments on, and with them the sum.
+    pub(crate) fn was_of(mut self, firsts: &[(i32, i64)]) {
         let mut state = self.past.state.lock();
-        for service in services.iter().chain(services.first().map(|_| &SUM)) {
-            state.services.remove(service);
+        let earliest = firsts.iter().map(|&(_, first_ms)| (SUM, first_ms)).min();
+        for (service, first_ms) in firsts.iter().copied().chain(earliest) {
+            let known = state.services.get(&service);
+            if known.is_some_and(|known| first_ms < known.stretch.until_ms) {
+                state.services.remove(&service);
+            }
         }
         self.told = true;
     }

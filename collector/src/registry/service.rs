@@ -136,9 +136,9 @@ impl Registry {
     /// Removes a service with its credentials and all its traffic.
     pub fn remove(&self, id: &ServiceId) -> Result<(), RegistryError> {
         let _rewriting = self.connection.rewriting();
-        let _all = self.past.change();
         let connection = self.connection.lock()?;
         let old = self.get(id.as_str()).ok_or_else(|| RegistryError::Unknown(id.to_string()))?;
+        let traffic = self.past.change();
         // Whoever changes it waits until it is gone here as well.
         let _alone = match change(connection, |c| persist::remove(c, old.number)) {
             Ok(alone) => Some(alone),
@@ -147,6 +147,7 @@ impl Registry {
                 None
             }
         };
+        traffic.was_of(&[(old.number, i64::MIN)]);
         self.removed.lock().insert(id.clone(), Timestamp::now().as_millisecond());
         self.services.write().remove(id);
         self.drop_credentials(|known| known.service_no == Some(old.number));

@@ -5,10 +5,19 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{BucketRow, Pool, Range, ReadError, columns, pool::AT_ONCE, within};
-use crate::{bucket::bucket_of, level::Level, store::list};
+use crate::{
+    bucket::bucket_of,
+    level::Level,
+    read::{history::rows_between, past::MOST_OF_ONE},
+    store::list,
+};
 
 /// So many services are asked for one by one.
 const FEW: usize = 16;
+
+/// How often what is remembered is looked at before all is read: while volumes are joined
+/// it cannot be told whether it is still so, but is mostly afterwards.
+const TRIES: usize = 2;
 
 /// Whether rows of several services are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,17 +86,34 @@ impl Pool {
         level: Level,
         grouping: Grouping,
     ) -> Result<Vec<BucketRow>, ReadError> {
-        let known = match (&services, grouping) {
-            _ if level != Level::FiveMinutes || services.is_empty() => None,
-            (Which::All(_), Grouping::Sum) => self.known_fleet(range).await?,
-            (_, Grouping::Services) if services.are_few() => {
-                self.known(services.numbers(), range).await?
+        for _ in 0..TRIES {
+            if let Some(rows) = self.known_buckets(&services, range, level, grouping).await? {
+                return Ok(rows);
             }
-            _ => None,
-        };
-        match known {
-            Some(rows) => Ok(rows),
-            None => self.stored_buckets(services, range, level, grouping).await,
+        }
+        self.stored_buckets(services, range, level, grouping).await
+    }
+
+    /// The same where it is of what is remembered; `None` where it is not, or where that
+    /// changes meanwhile.
+    async fn known_buckets(
+        &self,
+        services: &Which,
+        range: Range,
+        level: Level,
+        grouping: Grouping,
+    ) -> Result<Option<Vec<BucketRow>>, ReadError> {
+        let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+        let rows = rows_between(from_ms, to_ms, level);
+        match (services, grouping) {
+            _ if level != Level::FiveMinutes || services.is_empty() => Ok(None),
+            (Which::All(_), Grouping::Sum) if rows <= MOST_OF_ONE => self.known_fleet(range).await,
+            (_, Grouping::Services)
+                if services.are_few() && rows * services.numbers().len() <= MOST_OF_ONE =>
+            {
+                self.known(services.numbers(), range).await
+            }
+            _ => Ok(None),
         }
     }
 

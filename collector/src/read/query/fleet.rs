@@ -43,14 +43,17 @@ impl Pool {
         &self,
         range: Range,
     ) -> Result<Option<Vec<BucketRow>>, ReadError> {
+        self.caught_up().await;
         let look = self.past.look(&[SUM], range.from.as_millisecond());
         let (Some(look), Some(sums)) = (look, LEVEL.fleet()) else { return Ok(None) };
         let rest = rest(SUM, range, &look);
         let pieces = rest.map(|rest| pieces(rest, LEVEL.block_ms(), AT_ONCE)).unwrap_or_default();
-        let kept = pieces.into_iter().map(|piece| self.run(move |c| kept(c, piece, sums)));
+        let kept = pieces
+            .into_iter()
+            .map(|piece| self.run(move |c| kept(c, piece, sums).map(columns::joined)));
         let touched = self.view(move |c| touched(c, range, LEVEL));
         let (kept, touched) = try_join!(try_join_all(kept), touched)?;
-        let found = Found::new(&look, kept.concat(), Vec::new());
+        let found = Found::new(&look, kept.into_iter().flatten().collect(), Vec::new());
         let mut rows = Vec::new();
         found.add(SUM, range, &mut rows);
         let longer = found.longer(SUM, range).map(|stretch| (SUM, stretch));

@@ -37,6 +37,8 @@ impl Pool {
         services: &[i32],
         range: Range,
     ) -> Result<Option<Vec<BucketRow>>, ReadError> {
+        // Now: what is spread for this question is often joined right after.
+        self.caught_up().await;
         let Some(look) = self.past.look(services, range.from.as_millisecond()) else {
             return Ok(None);
         };
@@ -48,7 +50,8 @@ impl Pool {
         let recent = Ask { services: services.clone(), range };
         let recent = self.rows_of(LEVEL.recent(), recent);
         let (joined, recent) = try_join!(try_join_all(joined), recent)?;
-        let found = Found::new(&look, joined.concat(), recent);
+        let joined = joined.into_iter().flatten().collect();
+        let found = Found::new(&look, joined, recent);
         let (mut rows, mut longer) = (Vec::new(), Vec::new());
         for service in services {
             found.add(service, range, &mut rows);
@@ -59,7 +62,8 @@ impl Pool {
 
     async fn rows_of(&self, source: String, ask: Ask) -> Result<Vec<BucketRow>, ReadError> {
         let services = list(&ask.services);
-        self.run(move |c| buckets::each(c, ask.range, &source, &services)).await
+        self.run(move |c| buckets::each(c, ask.range, &source, &services).map(columns::joined))
+            .await
     }
 }
 
@@ -68,31 +72,28 @@ fn settled() -> i64 {
     bucket_of(Timestamp::now().as_millisecond(), HOUR_MS).saturating_sub(SETTLED_MS)
 }
 
-/// What is not remembered of a range; `None`: all is.
+/// What is to be read after what is remembered, up to the end of a range; `None`: all of
+/// it is remembered.
 pub(super) fn rest(service: i32, range: Range, look: &Look) -> Option<Range> {
     let until = look.known.get(&service).map(|known| known.until_ms);
-    let until = until.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let from = until.map_or(range.from, |until| until.max(range.from));
+    let from = until.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(range.from);
     (from < range.to).then_some(Range { from, ..range })
 }
 
 /// What is to be read of joined volumes.
 fn asks(services: &[i32], range: Range, look: &Look) -> Vec<Ask> {
-    let mut asks = Vec::new();
-    let mut together = Ask { services: Vec::new(), range: Range { from: range.to, ..range } };
-    let at_most = AT_ONCE.div_ceil(services.len().max(1));
-    for &service in services {
-        let Some(rest) = rest(service, range, look) else { continue };
-        if rest.length_ms() <= TOGETHER_MS {
-            together.services.push(service);
-            together.range.from = together.range.from.min(rest.from);
-        } else {
-            let pieces = buckets::pieces(rest, LEVEL.block_ms(), at_most);
-            asks.extend(pieces.into_iter().map(|range| Ask { services: vec![service], range }));
-        }
-    }
-    if !together.services.is_empty() {
-        asks.push(together);
+    let rests = services.iter().filter_map(|&service| Some((service, rest(service, range, look)?)));
+    let (short, long): (Vec<_>, Vec<_>) =
+        rests.partition(|(_, rest)| rest.length_ms() <= TOGETHER_MS);
+    let at_most = AT_ONCE.div_ceil(long.len().max(1));
+    let pieces = |(service, rest): (i32, Range)| {
+        let pieces = buckets::pieces(rest, LEVEL.block_ms(), at_most).into_iter();
+        pieces.map(move |range| Ask { services: vec![service], range })
+    };
+    let mut asks: Vec<Ask> = long.into_iter().flat_map(pieces).collect();
+    if let Some(from) = short.iter().map(|(_, rest)| rest.from).min() {
+        let services = short.into_iter().map(|(service, _)| service).collect();
+        asks.push(Ask { services, range: Range { from, ..range } });
     }
     asks
 }
@@ -118,7 +119,8 @@ impl<'a> Found<'a> {
         if let Some(known) = self.look.known.get(&service) {
             rows.extend_from_slice(known.between(from_ms, to_ms));
         }
-        rows.extend_from_slice(of(&self.joined, service, self.since_ms(service, from_ms), to_ms));
+        let since_ms = self.since_ms(service, from_ms).max(from_ms);
+        rows.extend_from_slice(of(&self.joined, service, since_ms, to_ms));
         let recent = of(&self.recent, service, from_ms, to_ms);
         let Some(first) = recent.first() else { return };
         // What came late joins the buckets that are there.

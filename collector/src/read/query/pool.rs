@@ -42,6 +42,12 @@ impl Pool {
         }
     }
 
+    /// Waits until all that is acknowledged by now can be read, unless that takes too
+    /// long.
+    pub(super) async fn caught_up(&self) {
+        self.journal.caught_up().await;
+    }
+
     /// Runs a query that must not miss anything that is acknowledged.
     pub(in crate::read) async fn run_on_all<T: Send + 'static>(
         &self,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use komandorr_collector::read::{HourProfile, Summary};
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,11 +16,13 @@ use crate::{
     site::{Shared, Site},
 };
 
-/// How long after the start the page is read for the first time: until then agents
-/// come back, and what they kept is stored.
-const READY_AFTER: Duration = Duration::from_secs(2);
-/// How often it is read again, so that little is new to whoever looks.
-const READY_EVERY: Duration = Duration::from_hours(1);
+/// How long after the start the page is read for the first time.
+const FIRST_AFTER: Duration = Duration::from_secs(2);
+/// How often is looked whether that is still in memory: agents that were away for hours
+/// bring what changes it.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// How often it is read again in any case, so that little is new to whoever looks.
+const READ_EVERY: Duration = Duration::from_hours(1);
 
 /// All that the page shows.
 #[derive(Debug)]
@@ -47,11 +49,17 @@ impl Answers {
 /// Reads what the page of the whole fleet shows, until `stop`: the weeks of its top
 /// talkers are more than one who waits for a page should wait for, and are remembered.
 pub(crate) async fn keep_ready(site: Shared, stop: CancellationToken) {
-    let mut due = interval_at(Instant::now() + READY_AFTER, READY_EVERY);
+    let mut due = interval_at(Instant::now() + FIRST_AFTER, LOOK_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let in_memory = || site.app.reader.volumes_in_memory();
+    let mut last: Option<(Instant, usize)> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = due.tick() => {}
+        }
+        if last.is_some_and(|(at, count)| at.elapsed() < READ_EVERY && in_memory() >= count) {
+            continue;
         }
         let Ok(question) = Question::usual() else { return };
         tokio::select! {
@@ -61,5 +69,6 @@ pub(crate) async fn keep_ready(site: Shared, stop: CancellationToken) {
                 tracing::debug!("the analytics could not be read ahead");
             }
         }
+        last = Some((Instant::now(), in_memory()));
     }
 }
