@@ -27,6 +27,12 @@ impl Level {
         }
     }
 
+    /// How many rows a service has at most between two moments; at least one.
+    pub(crate) fn rows_between(self, from_ms: i64, to_ms: i64) -> usize {
+        let rows = to_ms.saturating_sub(from_ms) / self.length_ms();
+        usize::try_from(rows).unwrap_or_default().max(1)
+    }
+
     /// Length of the longest blocks of time within which its rows lie sorted by
     /// service, milliseconds. Days are so few that they stay in the order of time.
     pub(crate) const fn block_ms(self) -> i64 {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use komandorr_wire::ServiceId;
 use tokio::task::spawn_blocking;
 
-use super::{Point, Range, ReadError, Reader, Scope, Step, history::rows_between, query::Which};
+use super::{Point, Range, ReadError, Reader, Scope, Step, query::Which};
 use crate::{level::Level, registry::Service};
 
 /// About how many points one piece has.
@@ -135,7 +135,7 @@ impl Reader {
             Step::Raw => (vec![range], PIECE_RAW_SERVICES),
             _ if points <= piece => {
                 let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
-                let rows = rows_between(from_ms, to_ms, level);
+                let rows = level.rows_between(from_ms, to_ms);
                 (vec![range], (piece / points).min(PIECE_ROWS / rows).max(1))
             }
             step => (self.windows(step, range), 1),

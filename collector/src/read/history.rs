@@ -96,7 +96,7 @@ impl Reader {
         // Before its first traffic a service has no rows.
         let begins = services.iter().filter_map(|service| self.live.first_day(service.number));
         let begin_ms = begins.min().unwrap_or_default().max(range.from.as_millisecond());
-        let rows = rows_between(begin_ms, range.to.as_millisecond(), level);
+        let rows = level.rows_between(begin_ms, range.to.as_millisecond());
         let width = (MANY_ROWS / rows).max(1);
         if services.len() <= width {
             return vec![(services, which(scope, services))];
@@ -147,11 +147,6 @@ impl Reader {
 fn bounded(step: Step, range: Range) -> Result<(), ReadError> {
     let points = step.points(range);
     if points > MAX_POINTS { Err(ReadError::TooManyPoints(points)) } else { Ok(()) }
-}
-
-/// How many rows a service has at most between two moments; at least one.
-pub(super) fn rows_between(from_ms: i64, to_ms: i64, level: Level) -> usize {
-    usize::try_from(to_ms.saturating_sub(from_ms) / level.length_ms()).unwrap_or_default().max(1)
 }
 
 fn fold_each(rows: &[BucketRow], periods: &[(Timestamp, Timestamp)]) -> HashMap<i32, Vec<Point>> {

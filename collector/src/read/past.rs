@@ -52,7 +52,7 @@ struct Remembered {
 #[derive(Debug, Clone)]
 pub(super) struct Stretch {
     /// Unix milliseconds.
-    pub(super) from_ms: i64,
+    from_ms: i64,
     /// Unix milliseconds; not part of it.
     pub(super) until_ms: i64,
     /// The earliest moment that was asked for since it became longer.

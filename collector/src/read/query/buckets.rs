@@ -5,12 +5,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{BucketRow, Pool, Range, ReadError, columns, pool::AT_ONCE, within};
-use crate::{
-    bucket::bucket_of,
-    level::Level,
-    read::{history::rows_between, past::MOST_OF_ONE},
-    store::list,
-};
+use crate::{bucket::bucket_of, level::Level, read::past::MOST_OF_ONE, store::list};
 
 /// So many services are asked for one by one.
 const FEW: usize = 16;
@@ -104,7 +99,7 @@ impl Pool {
         grouping: Grouping,
     ) -> Result<Option<Vec<BucketRow>>, ReadError> {
         let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
-        let rows = rows_between(from_ms, to_ms, level);
+        let rows = level.rows_between(from_ms, to_ms);
         match (services, grouping) {
             _ if level != Level::FiveMinutes || services.is_empty() => Ok(None),
             (Which::All(_), Grouping::Sum) if rows <= MOST_OF_ONE => self.known_fleet(range).await,

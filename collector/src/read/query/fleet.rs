@@ -53,11 +53,12 @@ impl Pool {
             .map(|piece| self.run(move |c| kept(c, piece, sums).map(columns::joined)));
         let touched = self.view(move |c| touched(c, range, LEVEL));
         let (kept, touched) = try_join!(try_join_all(kept), touched)?;
-        let found = Found::new(&look, kept.into_iter().flatten().collect(), Vec::new());
+        let joined = kept.into_iter().flatten().collect();
+        let found = Found { look: &look, joined, recent: Vec::new() };
         let mut rows = Vec::new();
         found.add(SUM, range, &mut rows);
-        let longer = found.longer(SUM, range).map(|stretch| (SUM, stretch));
-        let still = self.past.remember(&look, longer.into_iter().collect());
+        let longer = found.longer(SUM, range).into_iter().collect();
+        let still = self.past.remember(&look, longer);
         Ok(still.then(|| in_place_of(rows, touched)))
     }
 }

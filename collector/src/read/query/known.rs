@@ -50,12 +50,13 @@ impl Pool {
         let recent = Ask { services: services.clone(), range };
         let recent = self.rows_of(LEVEL.recent(), recent);
         let (joined, recent) = try_join!(try_join_all(joined), recent)?;
-        let joined = joined.into_iter().flatten().collect();
-        let found = Found::new(&look, joined, recent);
+        // Those that are read together come after the others.
+        let joined = columns::joined(joined.into_iter().flatten().collect());
+        let found = Found { look: &look, joined, recent };
         let (mut rows, mut longer) = (Vec::new(), Vec::new());
         for service in services {
             found.add(service, range, &mut rows);
-            longer.extend(found.longer(service, range).map(|stretch| (service, stretch)));
+            longer.extend(found.longer(service, range));
         }
         Ok(self.past.remember(&look, longer).then_some(rows))
     }
@@ -98,20 +99,16 @@ fn asks(services: &[i32], range: Range, look: &Look) -> Vec<Ask> {
     asks
 }
 
-/// What is known of some services, the rows of each in the order of time.
+/// What is known of some services, in the order of services and time.
 pub(super) struct Found<'a> {
-    look: &'a Look,
-    /// What was read of joined volumes, in the order of services.
-    joined: Vec<BucketRow>,
-    /// What is not joined yet, in the order of services.
-    recent: Vec<BucketRow>,
+    pub(super) look: &'a Look,
+    /// What was read of joined volumes.
+    pub(super) joined: Vec<BucketRow>,
+    /// What is not joined yet.
+    pub(super) recent: Vec<BucketRow>,
 }
 
-impl<'a> Found<'a> {
-    pub(super) fn new(look: &'a Look, joined: Vec<BucketRow>, recent: Vec<BucketRow>) -> Self {
-        Self { look, joined: columns::joined(joined), recent: columns::joined(recent) }
-    }
-
+impl Found<'_> {
     /// Adds the rows of a service.
     pub(super) fn add(&self, service: i32, range: Range, rows: &mut Vec<BucketRow>) {
         let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
@@ -131,16 +128,18 @@ impl<'a> Found<'a> {
         rows.append(&mut columns::joined(tail));
     }
 
-    /// What is to be remembered of a service from now on, where that is more.
-    pub(super) fn longer(&self, service: i32, range: Range) -> Option<Stretch> {
+    /// What is to be remembered of a service from now on, where that is more; with its
+    /// number.
+    pub(super) fn longer(&self, service: i32, range: Range) -> Option<(i32, Stretch)> {
         let from_ms = range.from.as_millisecond();
         let since_ms = self.since_ms(service, from_ms);
         let until_ms = settled().min(range.to.as_millisecond());
         let more = of(&self.joined, service, since_ms, until_ms);
-        (until_ms > since_ms).then(|| match self.look.known.get(&service) {
+        let stretch = || match self.look.known.get(&service) {
             Some(known) => known.and(until_ms, more),
             None => Stretch::new(from_ms, until_ms, more.to_vec()),
-        })
+        };
+        (until_ms > since_ms).then(|| (service, stretch()))
     }
 
     /// From when on what was read of a service is not remembered: those that are read
