@@ -121,7 +121,7 @@ impl Stage {
         let services: Vec<String> = self.hosts.iter().map(|host| host.service.clone()).collect();
         let services: Vec<&str> = services.iter().map(String::as_str).collect();
         self.fresh(&services).await?;
-        self.disk.fill()?;
+        self.disk.fill().await?;
         self.stale(&services).await?;
         let before = self.stored().await?;
         let victim = self.random.random_range(0..self.hosts.len());

@@ -16,6 +16,9 @@ use crate::support::PATIENCE;
 /// Room for some minutes of samples.
 const DISK: &str = "24m";
 
+/// So often in a row the disk must have been full to stay it.
+const FULL_LOOKS: u32 = 10;
+
 /// Runs a command that must succeed.
 pub(super) fn sh(command: &str) -> anyhow::Result<String> {
     let out = Command::new("sh").args(["-c", command]).stdin(Stdio::null()).output()?;
@@ -107,13 +110,19 @@ impl Disk {
         Ok(Self { path, _folder: folder })
     }
 
-    /// Writes until nothing more goes in.
-    pub(super) fn fill(&self) -> anyhow::Result<()> {
+    /// Writes until nothing more has gone in for a while: a write of the server's that
+    /// finds no room gives back what it had taken of it.
+    pub(super) async fn fill(&self) -> anyhow::Result<()> {
         let mut file = File::create(self.path.join("filler"))?;
-        while file.write_all(&[0; 4096]).is_ok() {}
-        let free = sh(&format!("df --output=avail {} | tail -1", self.path.display()))?;
-        ensure!(free.trim() == "0", "the disk is not full: {free}");
-        Ok(())
+        let room = format!("df --output=avail {} | tail -1", self.path.display());
+        let mut full = 0;
+        until("a full disk", async || {
+            let had_room = sh(&room)?.trim() != "0";
+            while file.write_all(&[0; 4096]).is_ok() {}
+            full = if had_room { 0 } else { full + 1 };
+            Ok(full == FULL_LOOKS)
+        })
+        .await
     }
 
     pub(super) fn free(&self) -> anyhow::Result<()> {
