@@ -141,6 +141,6 @@ fn days_of_a_service_s_month() -> usize {
 
 #[divan::bench]
 fn top_talkers_of_four_weeks() -> usize {
-    let talkers = STORE.running.reader.top_talkers(last(28), 1000);
-    STORE.runtime.block_on(talkers).map_or(0, |talkers| talkers.len())
+    let talkers = STORE.running.reader.top_talkers(&Scope::All, last(28), 8);
+    STORE.runtime.block_on(talkers).map_or(0, |talkers| talkers.busiest.len())
 }

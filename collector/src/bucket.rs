@@ -22,7 +22,7 @@ pub struct Share {
 
 /// Start of the bucket that holds an instant, Unix milliseconds.
 pub fn bucket_of(at_ms: i64, length_ms: i64) -> i64 {
-    at_ms - at_ms.rem_euclid(length_ms)
+    at_ms.saturating_sub(at_ms.rem_euclid(length_ms))
 }
 
 /// Shares out the bytes of the interval that ends at `ended_ms` among buckets

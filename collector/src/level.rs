@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A level of roll-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Level {
     FiveMinutes,
     Hour,

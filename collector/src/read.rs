@@ -14,10 +14,11 @@ mod query;
 mod question;
 mod scope;
 mod spans;
+mod talkers;
 mod tally;
 mod weeks;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use komandorr_wire::ServiceId;
@@ -31,9 +32,10 @@ pub(crate) use kept::KeptMinutes;
 pub(crate) use past::Past;
 pub use profile::{HourCell, HourProfile};
 pub use query::{Holdings, InterfaceVolume, Kept};
-pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step, Talker};
+pub use question::{MAX_POINTS, PeriodVolume, Range, ReadError, Scope, Series, Step};
 pub use spans::RunningVolumes;
 pub(crate) use spans::{first_days, in_spans, of_all_time};
+pub use talkers::{Talker, TopTalkers};
 pub use weeks::WeekReport;
 
 use crate::{
@@ -41,7 +43,7 @@ use crate::{
     bucket::HOUR_MS,
     journal::Journal,
     level::Level,
-    live::{Live, Volume},
+    live::Live,
     registry::Registry,
     store::Database,
 };
@@ -189,27 +191,20 @@ impl Reader {
         Ok(reports)
     }
 
-    /// The services with the most bytes in a range, most first.
-    pub async fn top_talkers(&self, range: Range, limit: usize) -> Result<Vec<Talker>, ReadError> {
-        let totals = self.pool.totals(range.widened(HOUR_MS)).await?;
-        let services = self.registry.services();
-        let services: HashMap<_, _> = services.iter().map(|s| (s.number, s)).collect();
-        let named = |(number, volume): (i32, Volume)| {
-            let service = services.get(&number)?;
-            Some(Talker { service: service.id.clone(), name: service.name.clone(), volume })
-        };
-        Ok(totals.into_iter().filter_map(named).take(limit).collect())
-    }
-
     /// What the store holds: its size, its rows and how far back they go.
     pub async fn holdings(&self) -> Result<Holdings, ReadError> {
         self.pool.holdings().await
     }
 
-    /// How many volumes of five minutes are kept in memory, because somebody has asked
+    /// How many volumes of five minutes and of hours are kept in memory, because somebody has asked
     /// for them.
     pub fn volumes_in_memory(&self) -> usize {
         self.pool.past.rows()
+    }
+
+    /// Whether some more could be kept without others having to go.
+    pub fn has_room_in_memory(&self) -> bool {
+        self.pool.past.has_room()
     }
 
     /// When a service's traffic begins; `None`: nothing of it is stored. Exact

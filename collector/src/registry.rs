@@ -11,7 +11,7 @@ mod session;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -144,6 +144,13 @@ impl Registry {
     /// All services in the order of their ids.
     pub fn services(&self) -> Vec<Arc<Service>> {
         self.services.read().values().cloned().collect()
+    }
+
+    /// The groups that services are in, in alphabetical order.
+    pub fn groups(&self) -> Vec<String> {
+        let services = self.services.read();
+        let groups: BTreeSet<_> = services.values().filter_map(|s| s.group.as_ref()).collect();
+        groups.into_iter().cloned().collect()
     }
 
     /// One service.

@@ -32,7 +32,7 @@ const HOURS: Level = Level {
     table: "hour_volume",
     fleet: "fleet_hours",
     bucket_ms: HOUR_MS,
-    blocks: &[256 * DAY_MS, 8 * DAY_MS, DAY_MS],
+    blocks: &[256 * DAY_MS, 32 * DAY_MS, 8 * DAY_MS, DAY_MS],
 };
 /// How long after its end a block is sorted, at the latest.
 const SETTLED_MS: i64 = 6 * HOUR_MS;
@@ -61,10 +61,7 @@ impl Level {
     fn fill(&self, connection: &Connection, from_ms: i64, end_ms: i64) -> duckdb::Result<()> {
         let mut from = from_ms / DAY_MS * DAY_MS;
         while from < end_ms {
-            // The next end of a block that is sorted, the longest that fits.
-            let mut ends = self.blocks.iter().map(|length| ((from / length + 1) * length, length));
-            let sorted = ends.find(|&(end, length)| end + length.min(&SETTLED_MS) <= end_ms);
-            let (to, order) = match sorted.map(|(end, _)| end) {
+            let (to, order) = match self.sorted_until(from, end_ms) {
                 Some(end) => (end, "service_no, bucket"),
                 None => (end_ms / self.bucket_ms * self.bucket_ms, "bucket, service_no"),
             };
@@ -75,7 +72,7 @@ impl Level {
             from = to;
         }
         for length in self.blocks {
-            let until = (end_ms - length.min(&SETTLED_MS)) / length * length;
+            let until = settled(*length, end_ms);
             connection.execute_batch(&format!(
                 "INSERT INTO sorted_volume
                  VALUES ('{}', {length}, make_timestamp_ms({until}))",
@@ -83,6 +80,16 @@ impl Level {
             ))?;
         }
         Ok(())
+    }
+
+    /// Up to where it lies sorted from a moment on: to the end of the longest block, or
+    /// of the shorter ones in it that are over.
+    fn sorted_until(&self, from: i64, end_ms: i64) -> Option<i64> {
+        let within = self.blocks.iter().take(1).chain(self.blocks);
+        let ends = within
+            .zip(self.blocks)
+            .map(|(within, length)| settled(*length, end_ms).min((from / within + 1) * within));
+        ends.into_iter().find(|&end| end > from)
     }
 
     /// Each service has a usual speed, from 1 KB/s to 1 MB/s, and three times that
@@ -130,10 +137,16 @@ impl Level {
     }
 }
 
-/// Each day of each service, from its hours.
+/// The last end of a block that was sorted by a moment.
+fn settled(length: i64, end_ms: i64) -> i64 {
+    (end_ms - length.min(SETTLED_MS)) / length * length
+}
+
+/// Each day of each service, from its hours; in the order of time, as they come.
 fn days(connection: &Connection) -> anyhow::Result<()> {
     connection.execute_batch(
-        "INSERT INTO day_volume
+        "SET preserve_insertion_order = true;
+         INSERT INTO day_volume
          SELECT
              service_no, date_trunc('day', bucket)::TIMESTAMP_MS AS day,
              sum(up_bytes), sum(down_bytes), sum(covered_ms), max(up_peak), max(down_peak),

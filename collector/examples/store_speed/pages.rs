@@ -22,10 +22,10 @@ enum Ask {
     Fleet,
     Service { days: i64, step: Step },
     Profile { weeks: u32 },
-    Analytics,
+    Analytics { weeks: u32, services: Option<usize> },
 }
 
-const PAGES: [(&str, Ask); 9] = [
+const PAGES: [(&str, Ask); 11] = [
     ("the fleet's day, today and this month of all", Ask::Fleet),
     ("a service, a day", Ask::Service { days: 1, step: Step::FiveMinutes }),
     ("a service, a week", Ask::Service { days: 7, step: Step::Hour }),
@@ -34,7 +34,9 @@ const PAGES: [(&str, Ask); 9] = [
     ("a service, twelve months", Ask::Service { days: 360, step: Step::Day }),
     ("hour of the week of the fleet, four weeks", Ask::Profile { weeks: 4 }),
     ("hour of the week of the fleet, a year", Ask::Profile { weeks: 52 }),
-    ("analytics of the fleet, four weeks", Ask::Analytics),
+    ("analytics of the fleet, four weeks", Ask::Analytics { weeks: 4, services: None }),
+    ("analytics of a group of fifty, four weeks", Ask::Analytics { weeks: 4, services: Some(50) }),
+    ("analytics of the fleet, a year", Ask::Analytics { weeks: 52, services: None }),
 ];
 
 /// All pages, or those whose name has a part.
@@ -75,8 +77,7 @@ async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadErr
         }
         Ask::Service { days, step } => {
             // In each round another service, of which no block was read before.
-            let id = ServiceId::new(&format!("host-{}", round * 31 % 1000));
-            let Ok(id) = id else { return Ok(()) };
+            let Some(id) = host(round * 31) else { return Ok(()) };
             let scope = Scope::One(id.clone());
             reader.begins(&id).await?;
             let history = reader.history(&scope, last(days)?, step);
@@ -86,23 +87,30 @@ async fn question(reader: &Reader, ask: Ask, round: usize) -> Result<(), ReadErr
         Ask::Profile { weeks } => {
             reader.hour_profile(&Scope::All, weeks, now).await?;
         }
-        Ask::Analytics => {
-            let (day, weeks) = (last(1)?, last(28)?);
-            let profile = reader.hour_profile(&Scope::All, 4, now);
-            let summary = reader.summary(&Scope::All, weeks);
+        Ask::Analytics { weeks, services } => {
+            let scope = services.map_or(Scope::All, |many| group(round, many));
+            let (day, range) = (last(1)?, last(7 * i64::from(weeks))?);
+            let profile = reader.hour_profile(&scope, weeks, now);
+            let summary = reader.summary(&scope, range);
             let week = async {
-                reader.volumes(&Scope::All, last(13)?, Calendar::Day).await?;
-                reader.summary(&Scope::All, day).await
+                reader.volumes(&scope, last(13)?, Calendar::Day).await?;
+                reader.summary(&scope, day).await
             };
-            let talkers = async {
-                let talkers = reader.top_talkers(weeks, 1000).await?;
-                let ids = talkers.into_iter().take(8).map(|talker| talker.service).collect();
-                reader.summaries(&Scope::Several(ids), weeks).await
-            };
+            let talkers = reader.top_talkers(&scope, range, 8);
             tokio::try_join!(profile, summary, week, talkers)?;
         }
     }
     Ok(())
+}
+
+/// A service of the thousand.
+fn host(number: usize) -> Option<ServiceId> {
+    ServiceId::new(&format!("host-{}", number % 1000)).ok()
+}
+
+/// So many services that nothing but their group has in common, others in each round.
+fn group(round: usize, many: usize) -> Scope {
+    Scope::Several((0..many).filter_map(|i| host(i * 1000 / many + round)).collect())
 }
 
 async fn beside_the_writer(database: &Path) -> anyhow::Result<()> {

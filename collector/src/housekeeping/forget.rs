@@ -57,11 +57,9 @@ pub(super) fn volumes(
             |row| row.get(0),
         )?;
         if due {
-            let change = (level == Level::FiveMinutes).then(|| past.change());
+            let change = past.change();
             transact(connection, &sql.replace("{until}", &until))?;
-            if let Some(change) = change {
-                change.was_before(until_ms);
-            }
+            change.was_before(level, until_ms);
         }
     }
     left_behind(connection, past, &removed(connection)?)
@@ -107,7 +105,8 @@ fn left_behind(connection: &Connection, past: &Past, gone: &[i64]) -> duckdb::Re
             |row| row.get(0),
         )?;
         if left {
-            let _change = (level == Level::FiveMinutes).then(|| past.change());
+            // Of days nothing is remembered.
+            let _change = (level != Level::Day).then(|| past.change());
             transact(connection, &format!("BEGIN; {} COMMIT;", level.without(&gone)))?;
         }
     }

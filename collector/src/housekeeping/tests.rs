@@ -1,120 +1,27 @@
 //! What readers remember of the past never differs from what is stored.
 
+mod many;
+mod store;
+
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use komandorr_wire::ServiceId;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
 use super::{forget, join};
 use crate::{
-    Config, Live, Reader, Registry,
-    bucket::{FIVE_MINUTES_MS, bucket_of},
-    journal::Journal,
-    level::Level,
-    read::{KeptMinutes, Past, Point, Range, Scope, Step},
-    store::{Database, Lane, instant, list},
+    Reader,
+    read::{Calendar, Point, Scope, Step},
 };
+use store::{Store, id, reader};
 
 const SERVICES: i32 = 3;
-
-/// A store with some services, and a reader that remembers.
-struct Store {
-    _folder: tempfile::TempDir,
-    database: Arc<Database>,
-    lane: Lane,
-    past: Arc<Past>,
-    registry: Arc<Registry>,
-    reader: Reader,
-    now: Timestamp,
-}
-
-impl Store {
-    fn new() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let database = Database::open(&folder.path().join("past.duckdb"))?;
-        let lane = database.lane();
-        lane.with(|connection| {
-            connection.execute_batch(&format!(
-                "INSERT INTO service (service_no, id, name, created_at)
-                 SELECT nextval('service_no'), 'host-' || n, '', now()::TIMESTAMP
-                 FROM range(1, {SERVICES} + 1) AS t (n)"
-            ))
-        })?;
-        let past: Arc<Past> = Arc::default();
-        let registry = Arc::new(Registry::load(database.lane(), Arc::clone(&past))?);
-        let reader = reader(&database, &registry, &past)?;
-        Ok(Self { _folder: folder, database, lane, past, registry, reader, now: Timestamp::now() })
-    }
-
-    /// A part of so many bytes, five minutes that many times ago.
-    fn part(&self, service: i32, ago: i64, bytes: u32) -> duckdb::Result<()> {
-        let ms = bucket_of(self.now.as_millisecond(), FIVE_MINUTES_MS) - ago * FIVE_MINUTES_MS;
-        let sql = format!(
-            "INSERT INTO recent_volume
-             SELECT {service}, {}, {bytes}, 1, 300000, {bytes}, 1, 1",
-            instant(ms)
-        );
-        self.lane.with(|connection| connection.execute_batch(&sql))
-    }
-
-    fn join(&self) -> duckdb::Result<()> {
-        self.lane.with(|connection| join::volumes(connection, &self.past))
-    }
-
-    fn forget(&self, hours: u64) -> duckdb::Result<()> {
-        let config = Config { keep_five_minutes: Duration::from_hours(hours), ..Config::default() };
-        self.lane.with(|connection| forget::volumes(connection, &self.past, &config, self.now))
-    }
-
-    /// Those of some services that are not removed.
-    fn named(&self, services: &[i32]) -> Scope {
-        let ids = services.iter().filter_map(|number| id(*number));
-        Scope::Several(ids.filter(|id| self.registry.get(id.as_str()).is_some()).collect())
-    }
-
-    /// What services that are not removed sent in a range, asked without a reader.
-    fn sent(&self, services: &[i32], range: Range) -> duckdb::Result<u64> {
-        let sql = format!(
-            "SELECT coalesce(sum(up_bytes), 0)::UBIGINT FROM ({}) SEMI JOIN service USING (service_no)
-             WHERE service_no IN ({}) AND bucket >= {} AND bucket < {}",
-            Level::FiveMinutes.source(),
-            list(services),
-            instant(range.from.as_millisecond()),
-            instant(range.to.as_millisecond()),
-        );
-        self.lane.with(|connection| connection.query_row(&sql, [], |row| row.get(0)))
-    }
-
-    /// From so many times five minutes ago, so many of them.
-    fn range(&self, ago: i64, length: i64) -> Range {
-        let at = |ago: i64| self.now - SignedDuration::from_mins(5 * ago);
-        Range { from: at(ago), to: at(ago - length) }.widened(FIVE_MINUTES_MS)
-    }
-}
-
-fn reader(
-    database: &Arc<Database>,
-    registry: &Arc<Registry>,
-    past: &Arc<Past>,
-) -> anyhow::Result<Reader> {
-    let live = Arc::new(Live::new(Arc::clone(registry), TimeZone::UTC));
-    let long = Duration::from_hours(24 * 400);
-    let minutes = database.lane().with(|connection| KeptMinutes::load(connection, long))?;
-    Ok(Reader::new(database, &Arc::new(Journal::default()), past, registry, &live, (minutes, long)))
-}
-
-fn id(number: i32) -> Option<ServiceId> {
-    ServiceId::new(&format!("host-{number}")).ok()
-}
 
 #[derive(Debug, Clone)]
 enum Deed {
@@ -155,7 +62,12 @@ proptest! {
     #[test]
     fn what_is_remembered_is_what_is_stored(deeds in deeds()) {
         let runtime = Runtime::new().unwrap();
-        let store = Store::new().unwrap();
+        let store = Store::of(SERVICES).unwrap();
+        // Without anything there is nothing to remember.
+        for (service, ago) in (0..4 * 288).step_by(19).map(|ago| (ago % SERVICES + 1, ago)) {
+            store.part(service, ago.into(), 1).unwrap();
+        }
+        store.join().unwrap();
         for deed in deeds {
             match deed {
                 Deed::Part { service, ago, bytes } => store.part(service, ago, bytes).unwrap(),
@@ -172,18 +84,29 @@ proptest! {
                         let series = runtime.block_on(answer).unwrap();
                         series.into_iter().map(|series| series.points).collect::<Vec<_>>()
                     };
-                    let all = |reader: &Reader| {
-                        let answer = reader.history_sum(&Scope::All, range, Step::FiveMinutes);
+                    let sum = |reader: &Reader, scope: &Scope| {
+                        let answer = reader.history_sum(scope, range, Step::FiveMinutes);
                         runtime.block_on(answer).unwrap().points
                     };
+                    let hours = |reader: &Reader, scope: &Scope| {
+                        runtime.block_on(reader.volumes(scope, range, Calendar::Hour)).unwrap()
+                    };
+                    let (some, all) = (store.named(&services), Scope::All);
+                    prop_assert_eq!(hours(&store.reader, &some), hours(&fresh, &some));
+                    prop_assert_eq!(hours(&store.reader, &all), hours(&fresh, &all));
                     prop_assert_eq!(each(&store.reader), each(&fresh));
-                    prop_assert_eq!(all(&store.reader), all(&fresh));
+                    prop_assert_eq!(sum(&store.reader, &some), sum(&fresh, &some));
+                    prop_assert_eq!(sum(&store.reader, &all), sum(&fresh, &all));
                     let bytes = |points: &[Point]| points.iter().map(|p| p.up_bytes).sum::<u64>();
                     let sent = each(&store.reader).iter().map(|points| bytes(points)).sum::<u64>();
                     prop_assert_eq!(sent, store.sent(&services, range).unwrap());
+                    prop_assert_eq!(bytes(&sum(&store.reader, &some)), sent);
                     let everybody: Vec<i32> = (1..=SERVICES).collect();
+                    // Of all together sums are kept; those who are named are added up.
+                    let named = store.named(&everybody);
+                    prop_assert_eq!(sum(&store.reader, &named), sum(&store.reader, &all));
                     let sent = store.sent(&everybody, range).unwrap();
-                    prop_assert_eq!(bytes(&all(&store.reader)), sent);
+                    prop_assert_eq!(bytes(&sum(&store.reader, &all)), sent);
                 }
             }
         }
@@ -193,10 +116,11 @@ proptest! {
 #[test]
 fn who_reads_while_volumes_are_joined_misses_nothing_and_counts_nothing_twice() -> anyhow::Result<()>
 {
-    let (store, runtime) = (Store::new()?, Runtime::new()?);
+    let (store, runtime) = (Store::of(SERVICES)?, Runtime::new()?);
     let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let over = AtomicBool::new(false);
     let (scope, range) = (store.named(&[1]), store.range(1000, 1000));
+    let sums = [store.named(&[1, 2]), Scope::All];
     thread::scope(|scope_of_threads| {
         let writer = scope_of_threads.spawn(|| -> duckdb::Result<()> {
             for n in 0..150 {
@@ -215,6 +139,12 @@ fn who_reads_while_volumes_are_joined_misses_nothing_and_counts_nothing_twice() 
                 let most = begun.load(Ordering::SeqCst);
                 let bytes: u64 = summaries.iter().map(|(_, summary)| summary.up_bytes).sum();
                 anyhow::ensure!((least..=most).contains(&bytes), "{bytes} of {least} to {most}");
+                for scope in &sums {
+                    let least = done.load(Ordering::SeqCst);
+                    let bytes = runtime.block_on(store.reader.summary(scope, range))?.up_bytes;
+                    let most = begun.load(Ordering::SeqCst);
+                    anyhow::ensure!((least..=most).contains(&bytes), "{bytes}, {least} to {most}");
+                }
                 answers += 1;
             }
             Ok(answers)

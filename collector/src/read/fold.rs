@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{PeriodVolume, Range, query::BucketRow, tally::Tally};
-use crate::bucket::speed;
+use crate::{bucket::speed, live::Volume};
 
 /// One point of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
@@ -93,6 +93,11 @@ impl Point {
 }
 
 impl Summary {
+    /// Its bytes.
+    pub fn volume(&self) -> Volume {
+        Volume { up_bytes: self.up_bytes, down_bytes: self.down_bytes }
+    }
+
     /// Of one row a bucket, of `members` services together, at an instant from
     /// which on nothing can be covered yet.
     pub(super) fn of(rows: &[BucketRow], range: Range, members: usize, now: Timestamp) -> Self {

@@ -18,7 +18,7 @@ use crate::{
 
 /// Most rows of single services that are read before they are folded, some 60 MB: of
 /// a thousand services a year has a hundred times as many.
-const MANY_ROWS: usize = 1 << 20;
+pub(super) const MANY_ROWS: usize = 1 << 20;
 
 impl Reader {
     /// The history of each service of a scope, with gaps where there is no data.

@@ -1,11 +1,12 @@
 //! The SQL behind the questions, run off the async threads.
 
+mod adder;
 mod buckets;
 mod columns;
-mod fleet;
 mod known;
 mod pool;
 mod row;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 pub(super) use buckets::{Grouping, Which};
 pub(super) use pool::Pool;
 pub(super) use row::{BucketRow, SUM};
+pub(super) use totals::Totals;
 
 use super::{Point, Range, ReadError};
 use crate::{

@@ -80,18 +80,6 @@ pub struct PeriodVolume {
     pub covered_ms: u64,
 }
 
-/// A service with its volume over a range.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Talker {
-    /// The service.
-    pub service: ServiceId,
-    /// What people call it.
-    pub name: String,
-    /// Its bytes.
-    #[serde(flatten)]
-    pub volume: Volume,
-}
-
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

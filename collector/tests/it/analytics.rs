@@ -160,9 +160,10 @@ async fn a_sum_of_services_adds_their_means() -> anyhow::Result<()> {
     assert_eq!(hours.points[0].up_bytes_per_second, 300);
     let profile = running.reader.hour_profile(&Scope::All, 1, range.to).await?;
     assert_eq!(profile.busiest.and_then(|cell| cell.up_bytes_per_second), Some(300));
-    let talkers = running.reader.top_talkers(range, 1).await?;
-    assert_eq!(talkers.len(), 1);
-    assert_eq!((talkers[0].service.as_str(), talkers[0].volume.up_bytes), ("web-2", 360_000));
+    let talkers = running.reader.top_talkers(&Scope::All, range, 1).await?;
+    assert_eq!((talkers.with_traffic, talkers.busiest.len()), (2, 1));
+    let first = &talkers.busiest[0];
+    assert_eq!((first.service.as_str(), first.summary.up_bytes), ("web-2", 360_000));
     running.stop().await
 }
 

@@ -86,7 +86,7 @@ async fn answers(reader: &Reader, range: Range) -> anyhow::Result<Vec<String>> {
         answers.push(format!("{:?}", reader.summaries(scope, range).await?));
         answers.push(export(reader, scope, range).await?);
     }
-    answers.push(format!("{:?}", reader.top_talkers(range, 5).await?));
+    answers.push(format!("{:?}", reader.top_talkers(&Scope::All, range, 5).await?));
     answers.push(format!("{:?}", reader.running_volumes(range.to).await?));
     for id in &ids {
         answers.push(format!("{:?}", reader.interfaces(id, range).await?));

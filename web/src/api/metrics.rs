@@ -53,7 +53,7 @@ pub(crate) async fn metrics(State(site): State<Shared>) -> Response {
     pipeline(&mut text, &site.app.stats.snapshot());
     let help = "Live streams that are followed now: one for each open page.";
     text.one("komandorr_live_streams", "gauge", help, site.hub.followers());
-    let help = "Five-minute volumes in memory: what pages read of the past before.";
+    let help = "Volumes of five minutes and hours in memory: what pages read of the past before.";
     text.one("komandorr_volumes_in_memory", "gauge", help, site.app.reader.volumes_in_memory());
     registered(&mut text, &frame.totals);
     services::write(&mut text, &site.app.metrics, &frame);

@@ -12,7 +12,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Uri},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use komandorr_collector::read::{Range, ReadError, Scope};
 use komandorr_wire::ServiceId;
 
@@ -94,15 +94,18 @@ impl Question {
         Ok(Self::back(scope, weeks)?)
     }
 
-    /// What is asked without any wish.
-    fn usual() -> Result<Self, ReadError> {
-        Self::back(Scope::All, USUAL_WEEKS)
+    /// What is asked of some services without any other wish.
+    fn usual(scope: Scope) -> Result<Self, ReadError> {
+        Self::back(scope, USUAL_WEEKS)
     }
 
     fn back(scope: Scope, weeks: u32) -> Result<Self, ReadError> {
         let now = Timestamp::now();
         let back = SignedDuration::from_hours(i64::from(weeks) * 7 * 24);
-        let range = Range::new(now.checked_sub(back).unwrap_or(now), now)?;
+        // Whole hours, so that all that is shown is of the same time.
+        let hour = TimestampRound::new().smallest(Unit::Hour).mode(RoundMode::Trunc);
+        let from = now.checked_sub(back).and_then(|from| from.round(hour)).unwrap_or(now);
+        let range = Range::new(from, now)?;
         Ok(Self { scope, weeks, range, now })
     }
 
@@ -172,8 +175,8 @@ pub(crate) async fn page(
         ],
         p95_of: means(site.app.reader.finest_step(*range)),
         week: week.view(&site),
-        shown: talkers.told(),
-        talkers: talkers.rows(),
+        shown: talkers::told(&talkers),
+        talkers: talkers::rows(&talkers, &summary),
     })
 }
 
@@ -190,12 +193,9 @@ fn in_words(site: &Site, scope: &Scope) -> String {
 }
 
 fn choices(site: &Site, scope: &Scope) -> Vec<Choices> {
-    let services = site.app.registry.services();
-    let mut groups: Vec<&String> = services.iter().filter_map(|s| s.group.as_ref()).collect();
-    groups.sort();
-    groups.dedup();
+    let (services, groups) = (site.app.registry.services(), site.app.registry.groups());
     let option = |of: Scope, word: String| (value(&of), word, of == *scope);
-    let groups = groups.into_iter().map(|name| option(Scope::Group(name.clone()), name.clone()));
+    let groups = groups.into_iter().map(|name| option(Scope::Group(name.clone()), name));
     let single = services.iter().map(|s| option(Scope::One(s.id.clone()), s.name.clone()));
     vec![
         Choices { label: "", options: vec![option(Scope::All, "Fleet".into())] },

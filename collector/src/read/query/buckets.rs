@@ -5,10 +5,15 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{BucketRow, Pool, Range, ReadError, columns, pool::AT_ONCE, within};
-use crate::{bucket::bucket_of, level::Level, read::past::MOST_OF_ONE, store::list};
+use crate::{
+    bucket::bucket_of,
+    level::Level,
+    read::past::{MOST_OF_ONE, Whose},
+    store::list,
+};
 
 /// So many services are asked for one by one.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// How often what is remembered is looked at before all is read: while volumes are joined
 /// it cannot be told whether it is still so, but is mostly afterwards.
@@ -42,6 +47,18 @@ impl Which {
         self.numbers().is_empty()
     }
 
+    /// As what is remembered of them together.
+    pub(super) fn whose(&self) -> Whose {
+        match self {
+            Self::All(_) => Whose::All,
+            Self::Some(numbers) => {
+                let mut numbers = numbers.clone();
+                numbers.sort_unstable();
+                Whose::Several(numbers.into())
+            }
+        }
+    }
+
     /// As the inside of an SQL list.
     pub(super) fn list(&self) -> String {
         list(self.numbers())
@@ -49,9 +66,9 @@ impl Which {
 
     /// A few one by one: where a list is longer than some numbers DuckDB reads
     /// the blocks of all services and joins the list to them.
-    fn apart(self) -> Vec<Self> {
+    fn apart(&self) -> Vec<Self> {
         if !self.are_few() {
-            return vec![self];
+            return vec![self.clone()];
         }
         self.numbers().iter().map(|&number| Self::Some(vec![number])).collect()
     }
@@ -60,11 +77,7 @@ impl Which {
         self.numbers().len() <= FEW
     }
 
-    fn is_several(&self) -> bool {
-        self.numbers().len() > 1
-    }
-
-    fn numbers(&self) -> &[i32] {
+    pub(super) fn numbers(&self) -> &[i32] {
         match self {
             Self::All(numbers) | Self::Some(numbers) => numbers,
         }
@@ -81,7 +94,9 @@ impl Pool {
         level: Level,
         grouping: Grouping,
     ) -> Result<Vec<BucketRow>, ReadError> {
-        for _ in 0..TRIES {
+        let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+        let rows = level.rows_between(from_ms, to_ms) * services.numbers().len();
+        for _ in 0..if rows <= MOST_OF_ONE { TRIES } else { 1 } {
             if let Some(rows) = self.known_buckets(&services, range, level, grouping).await? {
                 return Ok(rows);
             }
@@ -99,14 +114,12 @@ impl Pool {
         grouping: Grouping,
     ) -> Result<Option<Vec<BucketRow>>, ReadError> {
         let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
-        let rows = level.rows_between(from_ms, to_ms);
-        match (services, grouping) {
-            _ if level != Level::FiveMinutes || services.is_empty() => Ok(None),
-            (Which::All(_), Grouping::Sum) if rows <= MOST_OF_ONE => self.known_fleet(range).await,
-            (_, Grouping::Services)
-                if services.are_few() && rows * services.numbers().len() <= MOST_OF_ONE =>
-            {
-                self.known(services.numbers(), range).await
+        let (rows, many) = (level.rows_between(from_ms, to_ms), services.numbers().len());
+        match grouping {
+            _ if services.is_empty() => Ok(None),
+            Grouping::Sum if rows <= MOST_OF_ONE => self.known_sum(services, range, level).await,
+            Grouping::Services if services.are_few() && rows * many <= MOST_OF_ONE => {
+                self.known(services.numbers(), range, level).await
             }
             _ => Ok(None),
         }
@@ -114,7 +127,8 @@ impl Pool {
 
     /// The same without what is remembered, and not to be remembered. Pieces of a
     /// long range, and single services, are read at once: a file's blocks come sooner
-    /// when several are asked for. Each piece is exact at its own moment.
+    /// when several are asked for. Each piece, and each share of a sum, is exact at its
+    /// own moment.
     pub(in crate::read) async fn stored_buckets(
         &self,
         services: Which,
@@ -125,55 +139,33 @@ impl Pool {
         if services.is_empty() {
             return Ok(Vec::new());
         }
-        let services = match grouping {
-            Grouping::Services => services.apart(),
-            Grouping::Sum => vec![services],
-        };
-        let together = grouping == Grouping::Services && services.iter().any(Which::is_several);
-        let at_most = if together { 1 } else { AT_ONCE.div_ceil(services.len()) };
-        let ranges = pieces(range, level.block_ms(), at_most);
+        if grouping == Grouping::Sum {
+            return self.stored_sum(&services, range, level).await;
+        }
+        // The rows of each of many are to come out together.
+        let at_most = if services.are_few() { AT_ONCE } else { 1 };
+        let services = services.apart();
+        let ranges = pieces(range, level.block_ms(), at_most.div_ceil(services.len()));
         let pieces = services.iter().flat_map(|which| {
-            ranges.iter().map(|&range| self.piece(which.clone(), range, level, grouping))
+            let sql = sql(&level.source(), &which.list());
+            let select = move |range| {
+                let sql = sql.clone();
+                self.run(move |c| select(c, &sql, range).map(columns::joined))
+            };
+            ranges.iter().copied().map(select)
         });
         let mut pieces = try_join_all(pieces).await?.into_iter();
         let mut rows = pieces.next().unwrap_or_default();
         pieces.for_each(|mut more| rows.append(&mut more));
         Ok(rows)
     }
-
-    async fn piece(
-        &self,
-        services: Which,
-        range: Range,
-        level: Level,
-        grouping: Grouping,
-    ) -> Result<Vec<BucketRow>, ReadError> {
-        let list = services.list();
-        match (grouping, services, level.fleet()) {
-            (Grouping::Sum, Which::All(_), Some(sums)) => self.fleet(range, level, sums).await,
-            (Grouping::Sum, ..) => {
-                let source = level.source();
-                self.run(move |c| summed(c, range, &source, &list).map(columns::joined)).await
-            }
-            (Grouping::Services, ..) => {
-                let source = level.source();
-                self.run(move |c| each(c, range, &source, &list).map(columns::joined)).await
-            }
-        }
-    }
 }
 
-/// The buckets of each service of a list, in no order.
-pub(super) fn each(
-    connection: &Connection,
-    range: Range,
-    source: &str,
-    services: &str,
-) -> duckdb::Result<Vec<BucketRow>> {
-    let sql = include_str!("../../sql/buckets.sql")
+/// The question for the buckets of each service of a list, in no order.
+pub(super) fn sql(source: &str, services: &str) -> String {
+    include_str!("../../sql/buckets.sql")
         .replace("{source}", source)
-        .replace("{services}", services);
-    select(connection, &sql, range)
+        .replace("{services}", services)
 }
 
 /// A range in at most so many pieces of whole blocks, about as long as each
@@ -193,19 +185,6 @@ pub(super) fn pieces(range: Range, block_ms: i64, at_most: usize) -> Vec<Range> 
         from = to;
     }
     pieces
-}
-
-/// Some services together, from rows of each.
-pub(super) fn summed(
-    connection: &Connection,
-    range: Range,
-    source: &str,
-    services: &str,
-) -> duckdb::Result<Vec<BucketRow>> {
-    let sql = include_str!("../../sql/summed.sql")
-        .replace("{source}", source)
-        .replace("{services}", services);
-    select(connection, &sql, range)
 }
 
 pub(super) fn select(

@@ -42,7 +42,19 @@ pub(super) fn column<T: ArrowPrimitiveType>(
 
 /// Rows in the order of service and time, one a bucket: what is joined and what
 /// came since add up.
-pub(super) fn joined(mut rows: Vec<BucketRow>) -> Vec<BucketRow> {
+pub(super) fn joined(rows: Vec<BucketRow>) -> Vec<BucketRow> {
+    one_a_bucket(rows, BucketRow::add)
+}
+
+/// The same of sums of several services, each of other ones.
+pub(super) fn added(rows: Vec<BucketRow>) -> Vec<BucketRow> {
+    one_a_bucket(rows, BucketRow::add_sum)
+}
+
+fn one_a_bucket(
+    mut rows: Vec<BucketRow>,
+    add: impl Fn(&mut BucketRow, &BucketRow),
+) -> Vec<BucketRow> {
     rows.sort_by_key(|row| (row.service_no, row.start_ms));
     rows.dedup_by(|more, row| {
         let same = (more.service_no, more.start_ms) == (row.service_no, row.start_ms);
@@ -52,12 +64,4 @@ pub(super) fn joined(mut rows: Vec<BucketRow>) -> Vec<BucketRow> {
         same
     });
     rows
-}
-
-fn add(row: &mut BucketRow, more: &BucketRow) {
-    row.up = row.up.saturating_add(more.up);
-    row.down = row.down.saturating_add(more.down);
-    row.covered_ms = row.covered_ms.saturating_add(more.covered_ms);
-    row.up_peak = row.up_peak.max(more.up_peak);
-    row.down_peak = row.down_peak.max(more.down_peak);
 }

@@ -1,4 +1,4 @@
-//! Five minutes of a few services, each for itself: what is remembered of them, what
+//! Volumes of a few services, each for itself: what is remembered of them, what
 //! was joined since, and what is not joined yet.
 
 use futures_util::future::try_join_all;
@@ -9,7 +9,7 @@ use super::{BucketRow, Pool, Range, ReadError, buckets, columns, pool::AT_ONCE};
 use crate::{
     bucket::{HOUR_MS, bucket_of},
     level::Level,
-    read::past::{Look, Stretch},
+    read::past::{Look, Stretch, Whose},
     store::list,
 };
 
@@ -17,10 +17,7 @@ use crate::{
 const SETTLED_MS: i64 = HOUR_MS;
 /// Services are asked for together where no more than this is asked of them: of a
 /// longer time DuckDB reads the blocks of all services.
-const TOGETHER_MS: i64 = 12 * HOUR_MS;
-
-/// What is remembered; of hours there are few.
-pub(super) const LEVEL: Level = Level::FiveMinutes;
+pub(super) const TOGETHER_MS: i64 = 12 * HOUR_MS;
 
 /// Joined volumes that are to be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,25 +27,27 @@ struct Ask {
 }
 
 impl Pool {
-    /// The five minutes of some services in a range, those of a service together and
-    /// in the order of time; `None` where they are being joined meanwhile.
+    /// The buckets of some services in a range, those of a service together and in the
+    /// order of time; `None` where they are being joined meanwhile.
     pub(super) async fn known(
         &self,
         services: &[i32],
         range: Range,
+        level: Level,
     ) -> Result<Option<Vec<BucketRow>>, ReadError> {
         // Now: what is spread for this question is often joined right after.
         self.caught_up().await;
-        let Some(look) = self.past.look(services, range.from.as_millisecond()) else {
+        let whose: Vec<_> = services.iter().copied().map(Whose::Service).collect();
+        let Some(look) = self.past.look(level, &whose, range.from.as_millisecond()) else {
             return Ok(None);
         };
         let mut services = services.to_vec();
         services.sort_unstable();
         let joined = asks(&services, range, &look)
             .into_iter()
-            .map(|ask| self.rows_of(format!("FROM {}", LEVEL.table()), ask));
+            .map(|ask| self.rows_of(format!("FROM {}", level.table()), ask));
         let recent = Ask { services: services.clone(), range };
-        let recent = self.rows_of(LEVEL.recent(), recent);
+        let recent = self.rows_of(level.recent(), recent);
         let (joined, recent) = try_join!(try_join_all(joined), recent)?;
         // Those that are read together come after the others.
         let joined = columns::joined(joined.into_iter().flatten().collect());
@@ -56,15 +55,15 @@ impl Pool {
         let (mut rows, mut longer) = (Vec::new(), Vec::new());
         for service in services {
             found.add(service, range, &mut rows);
-            longer.extend(found.longer(service, range));
+            longer.extend(found.longer(Whose::Service(service), range));
         }
         Ok(self.past.remember(&look, longer).then_some(rows))
     }
 
     async fn rows_of(&self, source: String, ask: Ask) -> Result<Vec<BucketRow>, ReadError> {
         let services = list(&ask.services);
-        self.run(move |c| buckets::each(c, ask.range, &source, &services).map(columns::joined))
-            .await
+        let sql = buckets::sql(&source, &services);
+        self.run(move |c| buckets::select(c, &sql, ask.range).map(columns::joined)).await
     }
 }
 
@@ -88,7 +87,7 @@ fn asks(services: &[i32], range: Range, look: &Look) -> Vec<Ask> {
         rests.partition(|(_, rest)| rest.length_ms() <= TOGETHER_MS);
     let at_most = AT_ONCE.div_ceil(long.len().max(1));
     let pieces = |(service, rest): (i32, Range)| {
-        let pieces = buckets::pieces(rest, LEVEL.block_ms(), at_most).into_iter();
+        let pieces = buckets::pieces(rest, look.level.block_ms(), at_most).into_iter();
         pieces.map(move |range| Ask { services: vec![service], range })
     };
     let mut asks: Vec<Ask> = long.into_iter().flat_map(pieces).collect();
@@ -128,9 +127,9 @@ impl Found<'_> {
         rows.append(&mut columns::joined(tail));
     }
 
-    /// What is to be remembered of a service from now on, where that is more; with its
-    /// number.
-    pub(super) fn longer(&self, service: i32, range: Range) -> Option<(i32, Stretch)> {
+    /// What is to be remembered of somebody from now on, where that is more.
+    pub(super) fn longer(&self, whose: Whose, range: Range) -> Option<(Whose, Stretch)> {
+        let service = whose.number();
         let from_ms = range.from.as_millisecond();
         let since_ms = self.since_ms(service, from_ms);
         let until_ms = settled().min(range.to.as_millisecond());
@@ -139,7 +138,7 @@ impl Found<'_> {
             Some(known) => known.and(until_ms, more),
             None => Stretch::new(from_ms, until_ms, more.to_vec()),
         };
-        (until_ms > since_ms).then(|| (service, stretch()))
+        (until_ms > since_ms).then(|| (whose, stretch()))
     }
 
     /// From when on what was read of a service is not remembered: those that are read

@@ -22,6 +22,26 @@ impl BucketRow {
         self.service_no == SUM
     }
 
+    /// Adds more of the same bucket of the same service.
+    pub(in crate::read) fn add(&mut self, more: &Self) {
+        self.add_bytes(more);
+        self.up_peak = self.up_peak.max(more.up_peak);
+        self.down_peak = self.down_peak.max(more.down_peak);
+    }
+
+    /// Adds the sum of other services.
+    pub(in crate::read) fn add_sum(&mut self, more: &Self) {
+        self.add_bytes(more);
+        self.up_peak = self.up_peak.saturating_add(more.up_peak);
+        self.down_peak = self.down_peak.saturating_add(more.down_peak);
+    }
+
+    fn add_bytes(&mut self, more: &Self) {
+        self.up = self.up.saturating_add(more.up);
+        self.down = self.down.saturating_add(more.down);
+        self.covered_ms = self.covered_ms.saturating_add(more.covered_ms);
+    }
+
     /// Mean speed of sending over the covered time, summed over services.
     pub(in crate::read) fn up_mean(&self) -> u64 {
         self.mean(self.up, self.up_peak)

@@ -32,11 +32,14 @@ fn no_question_converts_the_time_of_each_row() -> anyhow::Result<()> {
     let lane = database.lane();
     lane.with(|connection| connection.execute_batch(ROWS))?;
     let (from_ms, to_ms) = (1_795_000_000_000, 1_795_100_000_000);
+    let begun = |sql: &str| sql.replace("{first_day}", &instant(to_ms));
     for question in [
         include_str!("../../sql/buckets.sql"),
         include_str!("../../sql/summed.sql"),
         include_str!("../../sql/fleet.sql"),
         include_str!("../../sql/totals.sql"),
+        &begun(include_str!("../../sql/totals_at_most.sql")),
+        &begun(include_str!("../../sql/totals_at_begin.sql")),
         include_str!("../../sql/interfaces.sql"),
         include_str!("../../sql/first_traffic.sql"),
         include_str!("../../sql/spans.sql"),
@@ -45,6 +48,7 @@ fn no_question_converts_the_time_of_each_row() -> anyhow::Result<()> {
         let sql = between(question, from_ms, to_ms)
             .replace("{source}", &Level::Hour.source())
             .replace("{fleet}", "fleet_hours")
+            .replace("{begin_day}", &instant(from_ms))
             .replace("{first_day}", &instant(from_ms))
             .replace("{last_day}", &instant(to_ms))
             .replace("{services}", "1, 2")

@@ -1,43 +1,74 @@
-//! Who moves most.
+//! What each service moved in a range.
 
 use std::collections::HashMap;
 
-use duckdb::arrow::{
-    array::RecordBatch,
-    datatypes::{Int32Type, UInt64Type},
+use duckdb::{
+    Connection,
+    arrow::{
+        array::RecordBatch,
+        datatypes::{Int32Type, UInt64Type},
+    },
 };
 
 use super::{Pool, Range, ReadError, columns::column, whole_days, within};
-use crate::{live::Volume, store::instant};
+use crate::{
+    bucket::{DAY_MS, bucket_of},
+    live::Volume,
+    store::instant,
+};
+
+/// Volumes by the service's number.
+pub(in crate::read) type Totals = HashMap<i32, Volume>;
 
 impl Pool {
-    /// The volume of each service in a range of whole hours, the most bytes first.
-    /// Added up here: DuckDB counts in 128 bits, which takes it three times as long.
+    /// What each service moved in a range of whole hours, at least and at most: of the day
+    /// that it begins in, all or nothing is counted.
     pub(in crate::read) async fn totals(
         &self,
         range: Range,
-    ) -> Result<Vec<(i32, Volume)>, ReadError> {
-        let (first_day_ms, last_day_ms) =
-            whole_days(range.from.as_millisecond(), range.to.as_millisecond());
-        let sql = include_str!("../../sql/totals.sql")
-            .replace("{first_day}", &instant(first_day_ms))
-            .replace("{last_day}", &instant(last_day_ms));
-        let totals = self.run(move |connection| {
-            let mut statement = connection.prepare(&within(&sql, range))?;
-            let mut totals = HashMap::new();
-            for batch in statement.query_arrow([])? {
-                add(&batch, &mut totals)?;
-            }
-            Ok(totals)
-        });
-        let mut totals: Vec<_> = totals.await?.into_iter().collect();
-        let bytes = |volume: Volume| u128::from(volume.up_bytes) + u128::from(volume.down_bytes);
-        totals.sort_by_key(|&(number, volume)| (u128::MAX - bytes(volume), number));
-        Ok(totals)
+    ) -> Result<(Totals, Totals), ReadError> {
+        let least = filled(include_str!("../../sql/totals.sql"), range);
+        let more = filled(include_str!("../../sql/totals_at_most.sql"), range);
+        self.view(move |connection| {
+            let least = volumes(connection, &least, Totals::new())?;
+            let most = volumes(connection, &more, least.clone())?;
+            Ok((least, most))
+        })
+        .await
+    }
+
+    /// The same exactly, which reads an hour of each service where the other one reads a
+    /// day of all.
+    pub(in crate::read) async fn exact_totals(&self, range: Range) -> Result<Totals, ReadError> {
+        let inside = filled(include_str!("../../sql/totals.sql"), range);
+        let before = filled(include_str!("../../sql/totals_at_begin.sql"), range);
+        self.view(move |connection| {
+            let inside = volumes(connection, &inside, Totals::new())?;
+            volumes(connection, &before, inside)
+        })
+        .await
     }
 }
 
-fn add(batch: &RecordBatch, totals: &mut HashMap<i32, Volume>) -> duckdb::Result<()> {
+fn filled(sql: &str, range: Range) -> String {
+    let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
+    let (first_day_ms, last_day_ms) = whole_days(from_ms, to_ms);
+    within(sql, range)
+        .replace("{begin_day}", &instant(bucket_of(from_ms, DAY_MS)))
+        .replace("{first_day}", &instant(first_day_ms))
+        .replace("{last_day}", &instant(last_day_ms))
+}
+
+/// Adds what a question finds. Here: DuckDB counts in 128 bits, which takes it three times
+/// as long.
+fn volumes(connection: &Connection, sql: &str, mut totals: Totals) -> duckdb::Result<Totals> {
+    for batch in connection.prepare(sql)?.query_arrow([])? {
+        add(&batch, &mut totals)?;
+    }
+    Ok(totals)
+}
+
+fn add(batch: &RecordBatch, totals: &mut Totals) -> duckdb::Result<()> {
     let numbers = column::<Int32Type>(batch, 0)?.values();
     let (up, down) = (column::<UInt64Type>(batch, 1)?, column::<UInt64Type>(batch, 2)?);
     for (number, (up, down)) in numbers.iter().zip(up.values().iter().zip(down.values())) {

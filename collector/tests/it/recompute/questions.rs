@@ -160,9 +160,13 @@ pub(super) async fn all_at_once(
         .filter(|(_, volume)| volume.total() > 0)
         .collect();
     expected.sort_by_key(|(_, volume)| std::cmp::Reverse(volume.total()));
-    let found = reader.top_talkers(range, 10).await?;
-    let found: Vec<_> = found.iter().map(|t| (t.service.as_str(), t.volume)).collect();
-    assert_eq!(found, expected, "{range:?}");
+    for limit in [1, 2, 10] {
+        let found = reader.top_talkers(&Scope::All, range, limit).await?;
+        assert_eq!(found.with_traffic, expected.len(), "{range:?}");
+        let found: Vec<_> =
+            found.busiest.iter().map(|t| (t.service.as_str(), t.summary.volume())).collect();
+        assert_eq!(found, expected[..limit.min(expected.len())], "{range:?}");
+    }
 
     let day = slow::period(Calendar::Day, to, &world.zone);
     let month = slow::period(Calendar::Month, to, &world.zone);

@@ -59,7 +59,9 @@ pub(crate) async fn talkers(
     params: Params,
 ) -> Result<Response, Failure> {
     let Question { scope, range, .. } = Question::of(&site, &params)?;
-    let figures = talkers_view::read(&site, &scope, range).await?;
+    let reader = &site.app.reader;
+    let talkers = reader.top_talkers(&scope, range, talkers_view::SHOWN);
+    let (whole, talkers) = tokio::try_join!(reader.summary(&scope, range), talkers)?;
     let head = [
         "service",
         "name",
@@ -70,14 +72,14 @@ pub(crate) async fn talkers(
         "down_p95_bytes_per_second",
         "up_peak_bytes_per_second",
     ];
-    let rows = figures.busiest.iter().map(|figures| {
-        let (talker, summary) = (&figures.talker, &figures.summary);
+    let rows = talkers.busiest.iter().map(|talker| {
+        let summary = &talker.summary;
         [
             Cell::from(talker.service.as_str()),
             talker.name.as_str().into(),
-            talker.volume.up_bytes.into(),
-            talker.volume.down_bytes.into(),
-            Some(figures.share).into(),
+            summary.up_bytes.into(),
+            summary.down_bytes.into(),
+            Some(talkers_view::share(summary, &whole)).into(),
             summary.up_p95_bytes_per_second.into(),
             summary.down_p95_bytes_per_second.into(),
             summary.up_peak.map(|peak| peak.bytes_per_second).into(),

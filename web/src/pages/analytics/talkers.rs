@@ -1,32 +1,11 @@
 //! Who moves most, with the 95th percentiles of each.
 
-use komandorr_collector::read::{Range, Scope, Summary, Talker};
+use komandorr_collector::read::{Summary, Talker, TopTalkers};
 
-use crate::{
-    error::Failure,
-    site::Site,
-    units::{Percent, Rate, Tagged, Volume},
-};
+use crate::units::{Percent, Rate, Tagged, Volume};
 
 /// How many are shown.
-const SHOWN: usize = 8;
-
-/// The busiest services of a scope.
-#[derive(Debug)]
-pub(super) struct Talkers {
-    /// How many moved anything.
-    all: usize,
-    pub(super) busiest: Vec<Figures>,
-}
-
-/// A service with its figures over the range.
-#[derive(Debug)]
-pub(super) struct Figures {
-    pub(super) talker: Talker,
-    /// Percent of everything that was moved.
-    pub(super) share: f64,
-    pub(super) summary: Summary,
-}
+pub(super) const SHOWN: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct TalkerRow {
@@ -48,57 +27,37 @@ fn percent(part: u64, of: u64) -> f64 {
     part as f64 / of.max(1) as f64 * 100.0
 }
 
-/// The busiest services of a scope over a range.
-pub(super) async fn read(site: &Site, scope: &Scope, range: Range) -> Result<Talkers, Failure> {
-    let reader = &site.app.reader;
-    let all = reader.top_talkers(range, site.app.registry.len().max(1)).await?;
-    let within = |id: &str| match scope {
-        Scope::All => true,
-        Scope::One(one) => one.as_str() == id,
-        Scope::Several(ids) => ids.iter().any(|one| one.as_str() == id),
-        Scope::Group(name) => {
-            site.app.registry.get(id).is_some_and(|s| s.group.as_ref() == Some(name))
-        }
-    };
-    let talkers: Vec<_> = all.into_iter().filter(|t| within(t.service.as_str())).collect();
-    let sum = talkers.iter().fold(0u64, |sum, talker| sum.saturating_add(talker.volume.total()));
-    let all = talkers.len();
-    let shown: Vec<_> = talkers.into_iter().take(SHOWN).collect();
-    let ids = Scope::Several(shown.iter().map(|talker| talker.service.clone()).collect());
-    let summaries = reader.summaries(&ids, range).await?;
-    let mut busiest = Vec::new();
-    for (talker, (_, summary)) in shown.into_iter().zip(summaries) {
-        let share = percent(talker.volume.total(), sum);
-        busiest.push(Figures { talker, share, summary });
-    }
-    Ok(Talkers { all, busiest })
+/// How much of a whole a service moved, in percent.
+pub(super) fn share(of: &Summary, whole: &Summary) -> f64 {
+    percent(of.volume().total(), whole.volume().total())
 }
 
-impl Talkers {
-    /// How many of how many are listed.
-    pub(super) fn told(&self) -> String {
-        match (self.busiest.len(), self.all) {
-            (0, _) => "No samples in this range.".to_owned(),
-            (shown, all) if shown == all => format!("All {all} with traffic."),
-            (shown, all) => format!("The busiest {shown} of {all} with traffic."),
-        }
+/// How many of how many are listed.
+pub(super) fn told(talkers: &TopTalkers) -> String {
+    match (talkers.busiest.len(), talkers.with_traffic) {
+        (0, _) => "No samples in this range.".to_owned(),
+        (shown, all) if shown == all => format!("All {all} with traffic."),
+        (shown, all) => format!("The busiest {shown} of {all} with traffic."),
     }
+}
 
-    /// The rows of the two tables.
-    pub(super) fn rows(&self) -> Vec<TalkerRow> {
-        let figures = &self.busiest;
-        let longest = figures.first().map_or(0, |first| first.talker.volume.total());
-        let row = |Figures { talker, share, summary }: &Figures| TalkerRow {
+/// The rows of the two tables; `whole` is of all that are looked at.
+pub(super) fn rows(talkers: &TopTalkers, whole: &Summary) -> Vec<TalkerRow> {
+    let busiest = &talkers.busiest;
+    let longest = busiest.first().map_or(0, |first| first.summary.volume().total());
+    let row = |talker: &Talker| {
+        let (summary, volume) = (&talker.summary, talker.summary.volume());
+        TalkerRow {
             id: talker.service.to_string(),
             name: talker.name.clone(),
-            volume: Volume::new(talker.volume.total()).tagged(),
-            share: Percent::new(*share),
-            up: percent(talker.volume.up_bytes, longest),
-            both: percent(talker.volume.total(), longest),
+            volume: Volume::new(volume.total()).tagged(),
+            share: Percent::new(share(summary, whole)),
+            up: percent(volume.up_bytes, longest),
+            both: percent(volume.total(), longest),
             up_p95: Rate::known(summary.up_p95_bytes_per_second).tagged(),
             down_p95: Rate::known(summary.down_p95_bytes_per_second).tagged(),
             peak: Rate::known(summary.up_peak.map(|peak| peak.bytes_per_second)).tagged(),
-        };
-        figures.iter().map(row).collect()
-    }
+        }
+    };
+    busiest.iter().map(row).collect()
 }
