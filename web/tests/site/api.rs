@@ -142,6 +142,7 @@ async fn a_service_is_registered_changed_and_removed() -> Result<()> {
     let removed = client.delete(stage.url("/api/services/web-1")).send().await?;
     assert_eq!(removed.status(), 204);
     assert_eq!(get(&stage, "/api/services").await?.1, json!([]));
+    assert_eq!(get(&stage, "/api/services/web-1").await?.0, 404);
     let nameless = client.post(stage.url("/api/services")).json(&json!({})).send().await?;
     assert_eq!(nameless.json::<Value>().await?["id"].as_str().map(str::len), Some(36));
     stage.close().await?;
