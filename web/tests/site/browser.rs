@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use fantoccini::{
     Client, ClientBuilder, Locator,
-    error::ErrorStatus,
+    elements::Element,
+    error::{CmdError, ErrorStatus},
     wd::{Capabilities, WebDriverCompatibleCommand},
 };
 use serde_json::{Value, json};
@@ -203,15 +204,30 @@ impl Browser {
     }
 
     /// The first element; it may still be on its way.
-    async fn element(&self, css: &str) -> Result<fantoccini::elements::Element> {
+    async fn element(&self, css: &str) -> Result<Element> {
         let wait = self.client.wait().at_most(PATIENCE);
         wait.for_element(Locator::Css(css)).await.with_context(|| css.to_owned())
     }
 
+    /// Does something with the first element, or with what has taken its place because
+    /// the page renews itself meanwhile.
+    async fn at<T>(
+        &self,
+        css: &str,
+        act: impl AsyncFn(Element) -> Result<T, CmdError>,
+    ) -> Result<T> {
+        loop {
+            match act(self.element(css).await?).await {
+                Err(CmdError::Standard(error))
+                    if error.error == ErrorStatus::StaleElementReference => {}
+                done => return Ok(done?),
+            }
+        }
+    }
+
     /// Text of the first element, as a reader sees it.
     pub(crate) async fn text(&self, css: &str) -> Result<String> {
-        let element = self.element(css).await?;
-        Ok(element.text().await?)
+        self.at(css, async |element| element.text().await).await
     }
 
     pub(crate) async fn texts(&self, css: &str) -> Result<Vec<String>> {
@@ -223,19 +239,16 @@ impl Browser {
     }
 
     pub(crate) async fn attribute(&self, css: &str, name: &str) -> Result<String> {
-        let element = self.element(css).await?;
-        Ok(element.attr(name).await?.unwrap_or_default())
+        Ok(self.at(css, async |element| element.attr(name).await).await?.unwrap_or_default())
     }
 
     pub(crate) async fn click(&self, css: &str) -> Result<()> {
-        let element = self.element(css).await?;
-        Ok(element.click().await?)
+        self.at(css, async |element| element.click().await).await
     }
 
     /// Types into a field, or presses keys at it.
     pub(crate) async fn keys(&self, css: &str, keys: &str) -> Result<()> {
-        let element = self.element(css).await?;
-        Ok(element.send_keys(keys).await?)
+        self.at(css, async |element| element.send_keys(keys).await).await
     }
 
     /// Presses a key wherever the focus is.
@@ -317,9 +330,9 @@ impl Browser {
     }
 }
 
-fn gone(error: &fantoccini::error::CmdError) -> bool {
+fn gone(error: &CmdError) -> bool {
     match error {
-        fantoccini::error::CmdError::Standard(error) => {
+        CmdError::Standard(error) => {
             matches!(
                 error.error,
                 ErrorStatus::JavascriptError
