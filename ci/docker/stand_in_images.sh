@@ -40,11 +40,11 @@ make_debian() {
   local mirror
   # Where this machine itself gets its packages.
   mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' | sed -n 's/ bookworm$//p' | sed -n 1p)
-  debootstrap --variant=minbase --include="$packages" bookworm "$scratch/root" ${mirror:+"$mirror"} \
+  debootstrap --variant=minbase --include="$packages" bookworm "$scratch/debian" ${mirror:+"$mirror"} \
     >"$scratch/log" 2>&1 || { tail -5 "$scratch/log" >&2; fail "debootstrap failed"; }
-  rm -rf "$scratch"/root/var/{cache/apt/archives,lib/apt/lists}/*
-  tar -C "$scratch/root" -c . | docker import --change "LABEL $label=$packages" - "$debian" >/dev/null
-  rm -rf "$scratch/root"
+  rm -rf "$scratch/debian"/var/{cache/apt/archives,lib/apt/lists}/*
+  tar -C "$scratch/debian" -c . | docker import --change "LABEL $label=$packages" - "$debian" >/dev/null
+  rm -rf "$scratch/debian"
 }
 
 # The shared library that DuckDB's releases have, out of the archive that this

@@ -196,8 +196,8 @@ impl Reader {
         self.pool.holdings().await
     }
 
-    /// How many volumes of five minutes and of hours are kept in memory, because somebody has asked
-    /// for them.
+    /// How many volumes of five minutes and of hours are kept in memory, because somebody
+    /// has asked for them.
     pub fn volumes_in_memory(&self) -> usize {
         self.pool.past.rows()
     }

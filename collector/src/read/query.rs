@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use duckdb::OptionalExt as _;
 use jiff::Timestamp;
 
-pub(super) use buckets::{Grouping, Which};
+pub(super) use buckets::{FEW, Grouping, Which};
 pub(super) use pool::Pool;
 pub(super) use row::{BucketRow, SUM};
 pub(super) use totals::Totals;

@@ -5,11 +5,11 @@ use std::{cmp::Reverse, sync::Arc};
 
 use komandorr_wire::ServiceId;
 
-use super::{Range, ReadError, Reader, Scope, Summary, query::Totals};
+use super::{
+    Range, ReadError, Reader, Scope, Summary,
+    query::{FEW, Totals},
+};
 use crate::{bucket::HOUR_MS, live::Volume, registry::Service};
-
-/// So many services may have to be looked at closely; more are too much alike for that.
-const FEW: usize = 16;
 
 /// The busiest services.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,9 @@ impl Reader {
         let services = self.services(scope)?;
         let (mut least, mut most) = self.pool.totals(range).await?;
         let mut close = contenders(&services, &least, &most, limit);
+        // More are too much alike to look at each.
         if close.len() > FEW {
-            least = self.pool.exact_totals(range).await?;
+            least = self.pool.with_begin(least, range).await?;
             most.clone_from(&least);
             close = contenders(&services, &least, &most, limit);
         }

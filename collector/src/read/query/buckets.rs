@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// So many services are asked for one by one.
-pub(super) const FEW: usize = 16;
+pub(in crate::read) const FEW: usize = 16;
 
 /// How often what is remembered is looked at before all is read: while volumes are joined
 /// it cannot be told whether it is still so, but is mostly afterwards.
@@ -95,34 +95,26 @@ impl Pool {
         grouping: Grouping,
     ) -> Result<Vec<BucketRow>, ReadError> {
         let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
-        let rows = level.rows_between(from_ms, to_ms) * services.numbers().len();
-        for _ in 0..if rows <= MOST_OF_ONE { TRIES } else { 1 } {
-            if let Some(rows) = self.known_buckets(&services, range, level, grouping).await? {
+        let rows_of_one = level.rows_between(from_ms, to_ms);
+        let rows = rows_of_one * services.numbers().len();
+        let tries = match grouping {
+            _ if services.is_empty() => 0,
+            Grouping::Services if !services.are_few() || rows > MOST_OF_ONE => 0,
+            Grouping::Sum if rows_of_one > MOST_OF_ONE => 0,
+            // What takes long is read once for nothing at most.
+            Grouping::Sum if rows > MOST_OF_ONE => 1,
+            Grouping::Services | Grouping::Sum => TRIES,
+        };
+        for _ in 0..tries {
+            let known = match grouping {
+                Grouping::Services => self.known(services.numbers(), range, level).await?,
+                Grouping::Sum => self.known_sum(&services, range, level).await?,
+            };
+            if let Some(rows) = known {
                 return Ok(rows);
             }
         }
         self.stored_buckets(services, range, level, grouping).await
-    }
-
-    /// The same where it is of what is remembered; `None` where it is not, or where that
-    /// changes meanwhile.
-    async fn known_buckets(
-        &self,
-        services: &Which,
-        range: Range,
-        level: Level,
-        grouping: Grouping,
-    ) -> Result<Option<Vec<BucketRow>>, ReadError> {
-        let (from_ms, to_ms) = (range.from.as_millisecond(), range.to.as_millisecond());
-        let (rows, many) = (level.rows_between(from_ms, to_ms), services.numbers().len());
-        match grouping {
-            _ if services.is_empty() => Ok(None),
-            Grouping::Sum if rows <= MOST_OF_ONE => self.known_sum(services, range, level).await,
-            Grouping::Services if services.are_few() && rows * many <= MOST_OF_ONE => {
-                self.known(services.numbers(), range, level).await
-            }
-            _ => Ok(None),
-        }
     }
 
     /// The same without what is remembered, and not to be remembered. Pieces of a

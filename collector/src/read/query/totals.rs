@@ -37,16 +37,15 @@ impl Pool {
         .await
     }
 
-    /// The same exactly, which reads an hour of each service where the other one reads a
-    /// day of all.
-    pub(in crate::read) async fn exact_totals(&self, range: Range) -> Result<Totals, ReadError> {
-        let inside = filled(include_str!("../../sql/totals.sql"), range);
-        let before = filled(include_str!("../../sql/totals_at_begin.sql"), range);
-        self.view(move |connection| {
-            let inside = volumes(connection, &inside, Totals::new())?;
-            volumes(connection, &before, inside)
-        })
-        .await
+    /// What each moved at least becomes what it moved: with the hours before the first
+    /// whole day, of which a block of every service is read.
+    pub(in crate::read) async fn with_begin(
+        &self,
+        least: Totals,
+        range: Range,
+    ) -> Result<Totals, ReadError> {
+        let begin = filled(include_str!("../../sql/totals_at_begin.sql"), range);
+        self.run(move |connection| volumes(connection, &begin, least)).await
     }
 }
 
